@@ -1,0 +1,59 @@
+#include "base/json.h"
+
+#include <set>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+#include "base/mapped_file.h"
+
+namespace halfbyte {
+
+namespace {
+
+constexpr std::size_t kMaxDepth = 64;
+
+// Checks nesting and duplicate keys while the parser runs; builds nothing itself.
+class Checker {
+ public:
+  explicit Checker(std::string_view file) : file_(file) {}
+
+  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
+    if (depth > static_cast<int>(kMaxDepth)) {
+      fail_malformed(file_, fmt::format("JSON nested deeper than {}", kMaxDepth));
+    }
+    if (event == Json::parse_event_t::object_start) keys_.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys_.pop_back();
+    if (event == Json::parse_event_t::key) {
+      const auto& key = parsed.get_ref<const std::string&>();
+      if (!keys_.back().insert(key).second) {
+        fail_malformed(file_, fmt::format("JSON key '{}' occurs twice in one object", key.substr(0, 80)));
+      }
+    }
+    return true;
+  }
+
+ private:
+  std::string_view file_;
+  std::vector<std::set<std::string>> keys_;
+};
+
+}  // namespace
+
+Json parse_json(std::string_view text, std::string_view file) {
+  Checker checker(file);
+  try {
+    return Json::parse(text, [&checker](int depth, Json::parse_event_t event, Json& parsed) {
+      return checker(depth, event, parsed);
+    });
+  } catch (const Json::parse_error& error) {
+    fail_malformed(file, "not valid JSON", error.byte);
+  }
+}
+
+Json read_json_file(const std::string& path, std::uint64_t max_bytes) {
+  return parse_json(read_text_file(path, max_bytes), path);
+}
+
+}  // namespace halfbyte

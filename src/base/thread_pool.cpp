@@ -1,0 +1,156 @@
+#include "base/thread_pool.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace halfbyte {
+
+namespace {
+
+// About 20 microseconds on a current core: longer than a step's barrier, shorter than a time slice.
+constexpr int kSpins = 4000;
+
+void pause_core() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Returns when `word` is no longer `old`: spins, then sleeps until the word is woken.
+void wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t old) {
+  for (int i = 0; i < kSpins; ++i) {
+    if (word.load(std::memory_order_acquire) != old) return;
+    pause_core();
+  }
+  while (word.load(std::memory_order_acquire) == old) {
+    ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAIT_PRIVATE, old, nullptr, nullptr, 0);
+  }
+}
+
+void wake_all(std::atomic<std::uint32_t>& word) {
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
+}
+
+std::size_t usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof(set), &set) == 0) {
+    return static_cast<std::size_t>(std::max(1, CPU_COUNT(&set)));
+  }
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+Range split_range(std::size_t count, std::size_t parts, std::size_t index, std::size_t grain) {
+  const std::size_t units = (count + grain - 1) / grain;
+  const std::size_t begin = units * index / parts * grain;
+  const std::size_t end = units * (index + 1) / parts * grain;
+  return {std::min(begin, count), std::min(end, count)};
+}
+
+void Team::barrier() {
+  if (size_ == 1) return;
+  const std::uint32_t phase = phase_.load(std::memory_order_relaxed);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+    arrived_.store(0, std::memory_order_relaxed);
+    phase_.store(phase + 1, std::memory_order_release);
+    wake_all(phase_);
+  } else {
+    wait_while_equal(phase_, phase);
+  }
+}
+
+struct ThreadPool::Impl {
+  explicit Impl(std::size_t size) : team(size) {
+    for (std::size_t i = 1; i < size; ++i) threads.emplace_back([this, i] { serve(i); });
+  }
+  ~Impl() {
+    stop = true;
+    work = nullptr;
+    generation.fetch_add(1, std::memory_order_release);
+    wake_all(generation);
+    for (std::thread& thread : threads) thread.join();
+  }
+
+  void serve(std::size_t index) {
+    std::uint32_t seen = 0;
+    while (true) {
+      wait_while_equal(generation, seen);
+      ++seen;
+      if (stop) return;
+      call(index);
+      if (running.fetch_sub(1, std::memory_order_acq_rel) == 1) wake_all(running);
+    }
+  }
+
+  void call(std::size_t index) {
+    try {
+      (*work)(index, team);
+    } catch (...) {
+      const std::lock_guard lock(error_mutex);
+      if (!error) error = std::current_exception();
+    }
+  }
+
+  Team team;
+  std::vector<std::thread> threads;
+  const std::function<void(std::size_t, Team&)>* work = nullptr;
+  std::atomic<bool> stop = false;
+  alignas(64) std::atomic<std::uint32_t> generation{0};
+  alignas(64) std::atomic<std::uint32_t> running{0};
+  std::mutex error_mutex;
+  std::exception_ptr error;
+};
+
+ThreadPool::ThreadPool(std::size_t threads)
+    : impl_(std::make_unique<Impl>(threads == 0 ? usable_cores() : threads)) {}
+
+ThreadPool::~ThreadPool() = default;
+
+std::size_t ThreadPool::size() const { return impl_->team.size(); }
+
+void ThreadPool::run(const std::function<void(std::size_t, Team&)>& work) {
+  Impl& impl = *impl_;
+  impl.work = &work;
+  impl.error = nullptr;
+  impl.team.reset_counter();
+  if (!impl.threads.empty()) {
+    impl.running.store(static_cast<std::uint32_t>(impl.threads.size()), std::memory_order_relaxed);
+    impl.generation.fetch_add(1, std::memory_order_release);
+    wake_all(impl.generation);
+  }
+  impl.call(0);
+  std::uint32_t left = impl.running.load(std::memory_order_acquire);
+  while (left != 0) {
+    wait_while_equal(impl.running, left);
+    left = impl.running.load(std::memory_order_acquire);
+  }
+  if (impl.error) std::rethrow_exception(impl.error);
+}
+
+void ThreadPool::parallel_for(std::size_t count, std::size_t grain,
+                              const std::function<void(std::size_t, std::size_t)>& body) {
+  const std::size_t chunks = (count + grain - 1) / grain;
+  if (chunks <= 1 || size() == 1) {
+    if (count > 0) body(0, count);
+    return;
+  }
+  run([&](std::size_t, Team& team) {
+    for (std::size_t i = team.next(); i < chunks; i = team.next()) {
+      body(i * grain, std::min(count, (i + 1) * grain));
+    }
+  });
+}
+
+}  // namespace halfbyte

@@ -1,0 +1,44 @@
+// Contracts of the linear kernels: y[m, o] = sum over i of w[o, i] * x[m, i].
+//
+// Weights are packed (kernels/packed.h). A kernel computes whole panels for all rows, so threads
+// share a matrix by panels and the result does not depend on their number. For one ISA the value of
+// y[m, o] does not depend on how many rows are computed with it either.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/packed.h"
+
+namespace halfbyte {
+
+// Inputs quantized to 8 bits in groups of 32: x[m, i] ~ scales[m, i/32] * codes[m, i], with
+// scale = max|x| / 127 over the group and codes rounded to nearest, ties to even, in [-127, 127].
+// sums[m, g] = sum of the codes of the g-th 16 inputs (to subtract offsets and mins).
+// k is a multiple of 32; rows follow each other without gaps; codes are 64-byte aligned.
+struct QuantizedRows {
+  std::size_t rows = 0;
+  std::size_t k = 0;
+  std::int8_t* codes = nullptr;   // [rows, k]
+  float* scales = nullptr;        // [rows, k/32]
+  std::int32_t* sums = nullptr;   // [rows, k/16]
+};
+
+struct LinearOutput {
+  float* y = nullptr;       // [rows, n]; columns [16*begin, min(n, 16*end)) are written
+  std::size_t stride = 0;   // floats from row to row
+};
+
+// Panels [begin, end). `scratch` is this thread's own, 64-byte aligned, linear_scratch_bytes(k) long.
+// Quantized weight types; exact integer sums in each group, groups added in f32 in ascending order.
+using LinearInt8 = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
+                            const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) noexcept;
+// f32, f16, bf16 and, for exactness checks, quantized types decoded to f32. x is f32 [rows, k] with
+// x_stride floats from row to row. Sums are in f32.
+using LinearF32 = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
+                           const float* x, std::size_t x_stride, std::size_t rows,
+                           const LinearOutput& out, std::byte* scratch) noexcept;
+
+std::size_t linear_scratch_bytes(std::uint64_t k);
+
+}  // namespace halfbyte

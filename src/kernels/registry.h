@@ -1,0 +1,54 @@
+// The registry: every kernel is a row; one selector chooses among them.
+//
+// Each folder isa/NAME/ exports its rows. Tests and benches walk all_linear_kernels() and
+// all_row_kernels(); the scalar rows are the reference that the others must match.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "kernels/cpu_features.h"
+#include "kernels/linear.h"
+#include "kernels/row_ops.h"
+
+namespace halfbyte {
+
+enum class Phase : std::uint8_t { decode, prefill };  // one row; several rows
+
+struct LinearKernel {
+  std::string_view name;  // "avx512vnni.q4_k.decode"
+  std::string_view isa;   // its folder
+  CpuFeatures needs;
+  DType weight;
+  Phase phase;
+  // Exactly one of the two is set.
+  LinearInt8 int8 = nullptr;
+  LinearF32 f32 = nullptr;
+};
+
+struct RowKernel {
+  std::string_view isa;
+  CpuFeatures needs;
+  RowOps ops;
+};
+
+// What one ISA folder brings: its rows, in isa/NAME/rows.cpp as `const IsaRows& NAME_rows()` in
+// namespace halfbyte.
+struct IsaRows {
+  std::string_view name;
+  int rank;  // of two rows that could run, the higher rank runs
+  std::span<const LinearKernel> linear;
+  std::span<const RowKernel> rows;
+};
+
+std::span<const IsaRows* const> all_isas();  // in ascending rank
+
+enum class Compute : std::uint8_t { int8, f32 };  // how activations enter a quantized matrix
+
+// The row that runs for this weight type, phase and CPU; never nullptr for a type that can be packed,
+// since the scalar rows need nothing. Float weights always compute in f32.
+const LinearKernel* select_linear(DType weight, Phase phase, Compute compute, CpuFeatures features);
+const RowKernel& select_rows(CpuFeatures features);
+
+}  // namespace halfbyte

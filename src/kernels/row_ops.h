@@ -1,0 +1,87 @@
+// Contracts of everything that is not a weight matrix: norms, rope, activations, quantizing rows,
+// attention. All pointers are f32 unless said, no alignment is asked for, in and out may be the same
+// array where not said otherwise. NaN in gives NaN out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/linear.h"
+#include "tensor/dtype.h"
+
+namespace halfbyte {
+
+enum class Activation : std::uint8_t { relu, gelu, gelu_tanh, silu, quick_gelu };
+
+// Where keys or values of one layer are: [kv_heads][capacity][head_dim] of f32, f16 or q8_0 (then
+// head_dim is a multiple of 32).
+struct CacheView {
+  DType dtype = DType::f16;
+  std::byte* data = nullptr;
+  std::size_t head_stride = 0;      // bytes from a head to the next
+  std::size_t position_stride = 0;  // bytes from a position to the next
+};
+
+// One sequence's attention: queries [rows] at positions first_position + row against keys
+// [0, length).
+struct AttentionArgs {
+  const float* q = nullptr;  // [rows, q_stride], head h at h * head_dim
+  std::size_t q_stride = 0;
+  float* out = nullptr;  // [rows, out_stride], head h at h * value_dim
+  std::size_t out_stride = 0;
+  std::size_t rows = 0;
+  std::size_t heads = 0;
+  std::size_t kv_heads = 0;  // divides heads
+  std::size_t head_dim = 0;  // of keys and values
+  CacheView keys;
+  CacheView values;
+  std::size_t length = 0;          // keys that exist
+  std::size_t first_position = 0;  // position of row 0
+  bool causal = true;              // row r sees keys <= first_position + r
+  std::size_t window = 0;          // if > 0, row r sees only the last `window` of those (its own included)
+  float scale = 1.0f;              // multiplies q.k
+  float softcap = 0.0f;            // if > 0, scores become softcap * tanh(score / softcap)
+  const std::uint8_t* key_mask = nullptr;  // [length], 0 hides a key; nullptr shows all
+  // Added to scores: bias[h * bias_head_stride + (key - query position) + bias_zero]; nullptr for none.
+  const float* bias = nullptr;
+  std::size_t bias_head_stride = 0;
+  std::ptrdiff_t bias_zero = 0;
+};
+
+// The functions of one instruction set.
+struct RowOps {
+  // codes, scales and sums of rows [begin, end) of x ([rows, k], x_stride floats apart).
+  void (*quantize_rows)(const float* x, std::size_t x_stride, std::size_t begin, std::size_t end,
+                        const QuantizedRows& out) noexcept;
+  // y = x / sqrt(mean(x^2) + eps) * (offset + weight); n elements. weight may be null (all ones).
+  void (*rms_norm)(const float* x, const float* weight, float offset, float eps, std::size_t n,
+                   float* y) noexcept;
+  // y = (x - mean) / sqrt(var + eps) * weight + bias; bias may be null.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, std::size_t n,
+                     float* y) noexcept;
+  // Rotates the first `rotary_dim` of each of `heads` heads (head_dim apart) of one row, in place.
+  // cos_sin: rotary_dim/2 cosines, then as many sines. Interleaved pairs are (2i, 2i+1), else
+  // (i, i + rotary_dim/2).
+  void (*rope)(float* x, std::size_t heads, std::size_t head_dim, std::size_t rotary_dim,
+               const float* cos_sin, bool interleaved) noexcept;
+  // y = act(x); y = act(gate) * up.
+  void (*activate)(Activation act, const float* x, std::size_t n, float* y) noexcept;
+  void (*activate_gated)(Activation act, const float* gate, const float* up, std::size_t n,
+                         float* y) noexcept;
+  // y += x; y *= s.
+  void (*add)(const float* x, std::size_t n, float* y) noexcept;
+  void (*scale)(float s, std::size_t n, float* y) noexcept;
+  // In place: x = exp(x - max) / sum. n >= 1.
+  void (*softmax)(float* x, std::size_t n) noexcept;
+  // Stores f32 [n] as the cache's type (f32, f16, q8_0: n a multiple of 32).
+  void (*store_cache)(const float* x, std::size_t n, DType dtype, std::byte* dst) noexcept;
+  // Rows [row_begin, row_end) of heads [head_begin, head_end). `scratch`: this thread's own,
+  // attention_scratch_bytes(args) long, 64-byte aligned. A row that sees no key gives zeros.
+  void (*attention)(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+                    std::size_t row_begin, std::size_t row_end, std::byte* scratch) noexcept;
+};
+
+std::size_t attention_scratch_bytes(std::size_t rows, std::size_t heads, std::size_t head_dim,
+                                    std::size_t length);
+
+}  // namespace halfbyte

@@ -1,16 +1,16 @@
 #include "base/atomic_output.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace halfbyte {
 
@@ -100,7 +100,8 @@ void OutputFile::close() {
 AtomicFile::AtomicFile(std::string final_path)
     : final_path_(std::move(final_path)), file_([&] {
         std::error_code ignored;
-        if (fs::is_directory(final_path_, ignored)) fail_io(final_path_, "is a folder; name a file");
+        if (fs::is_directory(final_path_, ignored))
+          fail_io(final_path_, "is a folder; name a file");
         return temporary_name(final_path_);
       }()) {}
 
@@ -110,13 +111,15 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::commit() {
   file_.close();
-  if (::rename(file_.path().c_str(), final_path_.c_str()) != 0) fail_errno(final_path_, "cannot rename to");
+  if (::rename(file_.path().c_str(), final_path_.c_str()) != 0)
+    fail_errno(final_path_, "cannot rename to");
   committed_ = true;
   sync_folder(fs::path(final_path_).parent_path());
 }
 
 AtomicFolder::AtomicFolder(std::string final_path)
-    : final_path_(without_trailing_slash(final_path).string()), temporary_(temporary_name(final_path)) {
+    : final_path_(without_trailing_slash(final_path).string()),
+      temporary_(temporary_name(final_path)) {
   std::error_code ignored;
   if (fs::exists(final_path_, ignored) && !fs::is_directory(final_path_, ignored)) {
     fail_io(final_path_, "exists and is not a folder");

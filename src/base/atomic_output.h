@@ -22,10 +22,10 @@ class OutputFile {
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
-  void write(ByteView bytes);                            // append
+  void write(ByteView bytes);  // append
   void write(std::string_view text) { write(as_bytes(text)); }
-  void write_zeros(std::uint64_t count);                 // append padding
-  void write_at(std::uint64_t offset, ByteView bytes);   // overwrite earlier bytes
+  void write_zeros(std::uint64_t count);                // append padding
+  void write_at(std::uint64_t offset, ByteView bytes);  // overwrite earlier bytes
   std::uint64_t size() const { return size_; }
   // Flushes, syncs and closes; errors (a full disk, too) fail with kFailed.
   void close();

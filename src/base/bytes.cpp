@@ -23,7 +23,8 @@ std::optional<std::uint64_t> checked_align(std::uint64_t a, std::uint64_t alignm
 
 namespace {
 
-// Length of the well-formed sequence at the start of `text`, 0 if there is none (Unicode 15, table 3-7).
+// Length of the well-formed sequence at the start of `text`, 0 if there is none (Unicode 15, table
+// 3-7).
 std::size_t utf8_sequence_length(std::string_view text) {
   const auto at = [&](std::size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;

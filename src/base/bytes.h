@@ -48,8 +48,7 @@ class ByteReader {
   const std::string_view& file() const { return file_; }
 
   template <typename T>
-    requires std::is_arithmetic_v<T>
-  T read(std::string_view what) {
+  requires std::is_arithmetic_v<T> T read(std::string_view what) {
     T value;
     std::memcpy(&value, take(sizeof(T), what).data(), sizeof(T));
     return value;

@@ -20,19 +20,28 @@ std::string one_line(std::string text) {
 
 }  // namespace
 
-Error::Error(ErrorCode code, std::string file, std::string what, std::optional<std::uint64_t> offset)
-    : code_(code), file_(one_line(std::move(file))), message_(one_line(std::move(what))), offset_(offset) {
+Error::Error(ErrorCode code, std::string file, std::string what,
+             std::optional<std::uint64_t> offset)
+    : code_(code),
+      file_(one_line(std::move(file))),
+      message_(one_line(std::move(what))),
+      offset_(offset) {
   line_ = file_.empty() ? message_ : fmt::format("{}: {}", file_, message_);
   if (offset_) line_ += fmt::format(" at byte {}", *offset_);
 }
 
 std::string_view error_code_name(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kFailed: return "failed";
-    case ErrorCode::kUsage: return "usage";
-    case ErrorCode::kMalformed: return "malformed";
-    case ErrorCode::kUnsupported: return "unsupported";
-    case ErrorCode::kInterrupted: return "interrupted";
+    case ErrorCode::kFailed:
+      return "failed";
+    case ErrorCode::kUsage:
+      return "usage";
+    case ErrorCode::kMalformed:
+      return "malformed";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kInterrupted:
+      return "interrupted";
   }
   return "failed";
 }
@@ -45,7 +54,9 @@ void fail_unsupported(std::string_view file, std::string what) {
   throw Error(ErrorCode::kUnsupported, std::string(file), std::move(what));
 }
 
-void fail_usage(std::string what) { throw Error(ErrorCode::kUsage, "", std::move(what)); }
+void fail_usage(std::string what) {
+  throw Error(ErrorCode::kUsage, "", std::move(what));
+}
 
 void fail_io(std::string_view file, std::string what) {
   throw Error(ErrorCode::kFailed, std::string(file), std::move(what));

@@ -29,7 +29,8 @@ inline std::uint16_t float_to_half(float f) {
   const std::uint32_t sign = (bits >> 16) & 0x8000u;
   std::uint32_t magnitude = bits & 0x7FFFFFFFu;
   if (magnitude > 0x7F800000u) return static_cast<std::uint16_t>(sign | 0x7E00u);
-  if (magnitude >= 0x477FF000u) return static_cast<std::uint16_t>(sign | 0x7C00u);  // rounds past 65504
+  if (magnitude >= 0x477FF000u)
+    return static_cast<std::uint16_t>(sign | 0x7C00u);  // rounds past 65504
   if (magnitude < 0x38800000u) {
     // Below 2^-14 a half counts in steps of 2^-24, which is the last place of a float in [0.5, 1).
     const float shifted = std::bit_cast<float>(magnitude) + 0.5f;

@@ -28,7 +28,8 @@ class Checker {
     if (event == Json::parse_event_t::key) {
       const auto& key = parsed.get_ref<const std::string&>();
       if (!keys_.back().insert(key).second) {
-        fail_malformed(file_, fmt::format("JSON key '{}' occurs twice in one object", key.substr(0, 80)));
+        fail_malformed(file_,
+                       fmt::format("JSON key '{}' occurs twice in one object", key.substr(0, 80)));
       }
     }
     return true;

@@ -1,13 +1,12 @@
 #include "base/mapped_file.h"
 
+#include <utility>
+
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <utility>
-
-#include <fmt/format.h>
 
 namespace halfbyte {
 
@@ -17,7 +16,8 @@ constexpr std::uintptr_t kPage = 4096;
 
 class Descriptor {
  public:
-  explicit Descriptor(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+  explicit Descriptor(const std::string& path)
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     if (fd_ < 0) fail_errno(path, "cannot open");
   }
   ~Descriptor() { ::close(fd_); }

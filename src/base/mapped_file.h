@@ -33,6 +33,7 @@ class MappedFile {
 };
 
 // The whole of a small file as text; fails above `max_bytes`.
-std::string read_text_file(const std::string& path, std::uint64_t max_bytes = std::uint64_t{256} << 20);
+std::string read_text_file(const std::string& path,
+                           std::uint64_t max_bytes = std::uint64_t{256} << 20);
 
 }  // namespace halfbyte

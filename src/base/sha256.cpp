@@ -1,10 +1,9 @@
 #include "base/sha256.h"
 
-#include <openssl/evp.h>
-
 #include <array>
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
 
 namespace halfbyte {
 
@@ -14,14 +13,17 @@ struct Sha256::State {
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-  if (state_->context == nullptr || EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) != 1) {
+  if (state_->context == nullptr ||
+      EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) != 1) {
     fail_io("", "SHA-256 is not available in libcrypto");
   }
 }
 
 Sha256::~Sha256() = default;
 
-void Sha256::update(ByteView bytes) { EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()); }
+void Sha256::update(ByteView bytes) {
+  EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
+}
 
 std::string Sha256::hex() {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};

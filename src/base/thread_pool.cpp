@@ -1,15 +1,15 @@
 #include "base/thread_pool.h"
 
-#include <linux/futex.h>
-#include <sched.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <exception>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace halfbyte {
 
@@ -26,21 +26,6 @@ void pause_core() {
 #endif
 }
 
-// Returns when `word` is no longer `old`: spins, then sleeps until the word is woken.
-void wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t old) {
-  for (int i = 0; i < kSpins; ++i) {
-    if (word.load(std::memory_order_acquire) != old) return;
-    pause_core();
-  }
-  while (word.load(std::memory_order_acquire) == old) {
-    ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAIT_PRIVATE, old, nullptr, nullptr, 0);
-  }
-}
-
-void wake_all(std::atomic<std::uint32_t>& word) {
-  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
-}
-
 std::size_t usable_cores() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -52,6 +37,27 @@ std::size_t usable_cores() {
 
 }  // namespace
 
+void Waiter::wait_while(std::uint32_t old) {
+  for (int i = 0; i < kSpins; ++i) {
+    if (load() != old) return;
+    pause_core();
+  }
+  // Sequentially consistent with set(): either the sleeper is seen there, or the new value here.
+  sleepers_.fetch_add(1, std::memory_order_seq_cst);
+  while (value_.load(std::memory_order_seq_cst) == old) {
+    ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&value_), FUTEX_WAIT_PRIVATE, old,
+              nullptr, nullptr, 0);
+  }
+  sleepers_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Waiter::set(std::uint32_t value) {
+  value_.store(value, std::memory_order_seq_cst);
+  if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&value_), FUTEX_WAKE_PRIVATE, INT32_MAX,
+            nullptr, nullptr, 0);
+}
+
 Range split_range(std::size_t count, std::size_t parts, std::size_t index, std::size_t grain) {
   const std::size_t units = (count + grain - 1) / grain;
   const std::size_t begin = units * index / parts * grain;
@@ -61,13 +67,12 @@ Range split_range(std::size_t count, std::size_t parts, std::size_t index, std::
 
 void Team::barrier() {
   if (size_ == 1) return;
-  const std::uint32_t phase = phase_.load(std::memory_order_relaxed);
+  const std::uint32_t phase = phase_.load();
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
     arrived_.store(0, std::memory_order_relaxed);
-    phase_.store(phase + 1, std::memory_order_release);
-    wake_all(phase_);
+    phase_.set(phase + 1);
   } else {
-    wait_while_equal(phase_, phase);
+    phase_.wait_while(phase);
   }
 }
 
@@ -78,19 +83,18 @@ struct ThreadPool::Impl {
   ~Impl() {
     stop = true;
     work = nullptr;
-    generation.fetch_add(1, std::memory_order_release);
-    wake_all(generation);
+    generation.set(generation.load() + 1);
     for (std::thread& thread : threads) thread.join();
   }
 
   void serve(std::size_t index) {
     std::uint32_t seen = 0;
     while (true) {
-      wait_while_equal(generation, seen);
+      generation.wait_while(seen);
       ++seen;
       if (stop) return;
       call(index);
-      if (running.fetch_sub(1, std::memory_order_acq_rel) == 1) wake_all(running);
+      if (running.fetch_sub(1, std::memory_order_acq_rel) == 1) done.set(seen);
     }
   }
 
@@ -107,7 +111,8 @@ struct ThreadPool::Impl {
   std::vector<std::thread> threads;
   const std::function<void(std::size_t, Team&)>* work = nullptr;
   std::atomic<bool> stop = false;
-  alignas(64) std::atomic<std::uint32_t> generation{0};
+  Waiter generation;  // of regions started
+  Waiter done;        // of regions ended
   alignas(64) std::atomic<std::uint32_t> running{0};
   std::mutex error_mutex;
   std::exception_ptr error;
@@ -118,7 +123,9 @@ ThreadPool::ThreadPool(std::size_t threads)
 
 ThreadPool::~ThreadPool() = default;
 
-std::size_t ThreadPool::size() const { return impl_->team.size(); }
+std::size_t ThreadPool::size() const {
+  return impl_->team.size();
+}
 
 void ThreadPool::run(const std::function<void(std::size_t, Team&)>& work) {
   Impl& impl = *impl_;
@@ -127,14 +134,12 @@ void ThreadPool::run(const std::function<void(std::size_t, Team&)>& work) {
   impl.team.reset_counter();
   if (!impl.threads.empty()) {
     impl.running.store(static_cast<std::uint32_t>(impl.threads.size()), std::memory_order_relaxed);
-    impl.generation.fetch_add(1, std::memory_order_release);
-    wake_all(impl.generation);
+    impl.generation.set(impl.generation.load() + 1);
   }
   impl.call(0);
-  std::uint32_t left = impl.running.load(std::memory_order_acquire);
-  while (left != 0) {
-    wait_while_equal(impl.running, left);
-    left = impl.running.load(std::memory_order_acquire);
+  if (!impl.threads.empty()) {
+    const std::uint32_t current = impl.generation.load();
+    while (impl.done.load() != current) impl.done.wait_while(current - 1);
   }
   if (impl.error) std::rethrow_exception(impl.error);
 }

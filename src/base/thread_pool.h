@@ -19,6 +19,20 @@ struct Range {
 };
 Range split_range(std::size_t count, std::size_t parts, std::size_t index, std::size_t grain = 1);
 
+// A word that threads wait on.
+class Waiter {
+ public:
+  std::uint32_t load() const { return value_.load(std::memory_order_acquire); }
+  // Returns when the value is no longer `old`: spins, then sleeps.
+  void wait_while(std::uint32_t old);
+  // Sets the value and wakes who sleeps on it (no system call where nobody does).
+  void set(std::uint32_t value);
+
+ private:
+  alignas(64) std::atomic<std::uint32_t> value_{0};
+  std::atomic<std::uint32_t> sleepers_{0};
+};
+
 // A reusable barrier and work counters for the threads of one region.
 class Team {
  public:
@@ -34,7 +48,7 @@ class Team {
  private:
   std::size_t size_;
   alignas(64) std::atomic<std::uint32_t> arrived_{0};
-  alignas(64) std::atomic<std::uint32_t> phase_{0};
+  Waiter phase_;
   alignas(64) std::atomic<std::size_t> counter_{0};
 };
 

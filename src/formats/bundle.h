@@ -1,7 +1,7 @@
 // The bundle: halfbyte's own deployable folder, read in place.
 //
-//   bundle.json     what the model is, the tensors of each file, sha256 of each file, source, options
-//   tokenizer       a GGUF file without tensors that holds the tokenizer's metadata
+//   bundle.json     what the model is, the tensors of each file, sha256 of each file, source,
+//   options tokenizer       a GGUF file without tensors that holds the tokenizer's metadata
 //   embedding, block_000, block_001, ..., head
 //                   packed weights, each at a 64-byte boundary, in the order the kernels read
 //

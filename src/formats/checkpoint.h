@@ -1,5 +1,5 @@
-// A checkpoint in any format that halfbyte reads, behind one type: named tensors, and what describes
-// them. Opening maps files and reads headers; weights are touched only when used.
+// A checkpoint in any format that halfbyte reads, behind one type: named tensors, and what
+// describes them. Opening maps files and reads headers; weights are touched only when used.
 #pragma once
 
 #include <memory>
@@ -26,16 +26,18 @@ class Checkpoint {
 
   const std::string& path() const;
   Format format() const;
-  // The tensors of a folder or GGUF file. Empty for a bundle, whose weights may be packed: see bundle().
+  // The tensors of a folder or GGUF file. Empty for a bundle, whose weights may be packed: see
+  // bundle().
   const std::vector<TensorView>& tensors() const;
   const TensorView* find(std::string_view name) const;
   std::uint64_t bytes() const;  // size of all weight files
 
-  const Json& config() const;              // config.json (kFolder), else null
-  const Json& generation_config() const;   // generation_config.json if there is one, else null
-  const Metadata& metadata() const;        // kGguf, else empty
-  const Bundle* bundle() const;            // kBundle, else nullptr
-  // Path of a file in the folder (kFolder) if it exists: "tokenizer.json", "chat_template.jinja", ...
+  const Json& config() const;             // config.json (kFolder), else null
+  const Json& generation_config() const;  // generation_config.json if there is one, else null
+  const Metadata& metadata() const;       // kGguf, else empty
+  const Bundle* bundle() const;           // kBundle, else nullptr
+  // Path of a file in the folder (kFolder) if it exists: "tokenizer.json", "chat_template.jinja",
+  // ...
   std::optional<std::string> file(std::string_view name) const;
   // Drops mapped pages of a tensor that will not be used again soon.
   void release(const TensorView& tensor) const;

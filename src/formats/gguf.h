@@ -22,7 +22,7 @@ class GgufFile {
 
   const std::string& path() const;
   std::uint32_t version() const;
-  const Metadata& metadata() const;               // of the first file
+  const Metadata& metadata() const;                // of the first file
   const std::vector<TensorView>& tensors() const;  // of all files, in order; names are unique
   const std::vector<MappedFile>& mappings() const;
 

@@ -16,8 +16,19 @@ namespace halfbyte {
 
 // GGUF value types, with their ids.
 enum class MetaType : std::uint32_t {
-  u8 = 0, i8 = 1, u16 = 2, i16 = 3, u32 = 4, i32 = 5, f32 = 6, boolean = 7,
-  string = 8, array = 9, u64 = 10, i64 = 11, f64 = 12,
+  u8 = 0,
+  i8 = 1,
+  u16 = 2,
+  i16 = 3,
+  u32 = 4,
+  i32 = 5,
+  f32 = 6,
+  boolean = 7,
+  string = 8,
+  array = 9,
+  u64 = 10,
+  i64 = 11,
+  f64 = 12,
 };
 
 // An array of numbers or booleans keeps its bytes as they stand in the file (little-endian, maybe
@@ -36,7 +47,8 @@ class MetaValue {
 };
 
 // Values read from a file are views that die with it. Setters copy what they are given into storage
-// that lives as long as the Metadata, so a Metadata can be copied for writing only while its source lives.
+// that lives as long as the Metadata, so a Metadata can be copied for writing only while its source
+// lives.
 class Metadata {
  public:
   struct Entry {

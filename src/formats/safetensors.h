@@ -1,5 +1,6 @@
 // safetensors: reading (one file, or a sharded folder by its index) and writing.
-// Source: the safetensors format description. Stricter than it in one point: duplicate keys are refused.
+// Source: the safetensors format description. Stricter than it in one point: duplicate keys are
+// refused.
 #pragma once
 
 #include <map>

@@ -11,9 +11,9 @@ namespace halfbyte {
 
 // One bit a feature. A feature counts only when the operating system saves its registers too.
 enum class CpuFeature : std::uint32_t {
-  avx2 = 1u << 0,        // with FMA, F16C and BMI2
-  avxvnni = 1u << 1,     // 256-bit dot products without AVX-512
-  avx512 = 1u << 2,      // F, BW, DQ, VL
+  avx2 = 1u << 0,     // with FMA, F16C and BMI2
+  avxvnni = 1u << 1,  // 256-bit dot products without AVX-512
+  avx512 = 1u << 2,   // F, BW, DQ, VL
   avx512vnni = 1u << 3,
   avx512bf16 = 1u << 4,
   avx512fp16 = 1u << 5,

@@ -19,20 +19,22 @@ namespace halfbyte {
 struct QuantizedRows {
   std::size_t rows = 0;
   std::size_t k = 0;
-  std::int8_t* codes = nullptr;   // [rows, k]
-  float* scales = nullptr;        // [rows, k/32]
-  std::int32_t* sums = nullptr;   // [rows, k/16]
+  std::int8_t* codes = nullptr;  // [rows, k]
+  float* scales = nullptr;       // [rows, k/32]
+  std::int32_t* sums = nullptr;  // [rows, k/16]
 };
 
 struct LinearOutput {
-  float* y = nullptr;       // [rows, n]; columns [16*begin, min(n, 16*end)) are written
-  std::size_t stride = 0;   // floats from row to row
+  float* y = nullptr;      // [rows, n]; columns [16*begin, min(n, 16*end)) are written
+  std::size_t stride = 0;  // floats from row to row
 };
 
-// Panels [begin, end). `scratch` is this thread's own, 64-byte aligned, linear_scratch_bytes(k) long.
-// Quantized weight types; exact integer sums in each group, groups added in f32 in ascending order.
+// Panels [begin, end). `scratch` is this thread's own, 64-byte aligned, linear_scratch_bytes(k)
+// long. Quantized weight types; exact integer sums in each group, groups added in f32 in ascending
+// order.
 using LinearInt8 = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
-                            const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) noexcept;
+                            const QuantizedRows& x, const LinearOutput& out,
+                            std::byte* scratch) noexcept;
 // f32, f16, bf16 and, for exactness checks, quantized types decoded to f32. x is f32 [rows, k] with
 // x_stride floats from row to row. Sums are in f32.
 using LinearF32 = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,

@@ -8,7 +8,8 @@
 //   scales    f16 d[16], f16 dmin or m[16] where the type has one; K-quants: 8-bit sub-scales
 //             [group][16] (q4_k, q5_k: 6-bit scales then 6-bit mins; q6_k: i8; q3_k: i8, its 6 bits
 //             minus 32; q2_k: the byte scale | min << 4; iq4_xs: i8, its 6 bits minus 32)
-//   codes     groups of 32 inputs, each as 8 steps of 4 inputs x 16 outputs: byte o*4+i of a step is
+//   codes     groups of 32 inputs, each as 8 steps of 4 inputs x 16 outputs: byte o*4+i of a step
+//   is
 //             input 4*step+i of output o, which is what a 4-way dot product instruction (VNNI, AMX,
 //             dotprod, i8mm) takes
 //     8 bits  8 steps of 64 bytes, as unsigned codes (q8_0: signed code + 128)
@@ -65,7 +66,8 @@ std::uint64_t packed_bytes(DType dtype, std::uint64_t n, std::uint64_t k);
 // Different ranges may be packed by different threads.
 void pack_panels(const TensorView& source, std::uint64_t begin, std::uint64_t end, std::byte* dst);
 // The inverse: rows [16*begin, min(n, 16*end)) in the type's own row format.
-void unpack_panels(const PackedMatrix& packed, std::uint64_t begin, std::uint64_t end, std::byte* dst);
+void unpack_panels(const PackedMatrix& packed, std::uint64_t begin, std::uint64_t end,
+                   std::byte* dst);
 // One output's inputs as f32 [k] (an embedding row out of a head's matrix).
 void unpack_row(const PackedMatrix& packed, std::uint64_t row, float* dst);
 

@@ -46,8 +46,8 @@ std::span<const IsaRows* const> all_isas();  // in ascending rank
 
 enum class Compute : std::uint8_t { int8, f32 };  // how activations enter a quantized matrix
 
-// The row that runs for this weight type, phase and CPU; never nullptr for a type that can be packed,
-// since the scalar rows need nothing. Float weights always compute in f32.
+// The row that runs for this weight type, phase and CPU; never nullptr for a type that can be
+// packed, since the scalar rows need nothing. Float weights always compute in f32.
 const LinearKernel* select_linear(DType weight, Phase phase, Compute compute, CpuFeatures features);
 const RowKernel& select_rows(CpuFeatures features);
 

@@ -1,6 +1,6 @@
 // Contracts of everything that is not a weight matrix: norms, rope, activations, quantizing rows,
-// attention. All pointers are f32 unless said, no alignment is asked for, in and out may be the same
-// array where not said otherwise. NaN in gives NaN out.
+// attention. All pointers are f32 unless said, no alignment is asked for, in and out may be the
+// same array where not said otherwise. NaN in gives NaN out.
 #pragma once
 
 #include <cstddef>
@@ -38,11 +38,12 @@ struct AttentionArgs {
   std::size_t length = 0;          // keys that exist
   std::size_t first_position = 0;  // position of row 0
   bool causal = true;              // row r sees keys <= first_position + r
-  std::size_t window = 0;          // if > 0, row r sees only the last `window` of those (its own included)
-  float scale = 1.0f;              // multiplies q.k
-  float softcap = 0.0f;            // if > 0, scores become softcap * tanh(score / softcap)
+  std::size_t window = 0;  // if > 0, row r sees only the last `window` of those (its own included)
+  float scale = 1.0f;      // multiplies q.k
+  float softcap = 0.0f;    // if > 0, scores become softcap * tanh(score / softcap)
   const std::uint8_t* key_mask = nullptr;  // [length], 0 hides a key; nullptr shows all
-  // Added to scores: bias[h * bias_head_stride + (key - query position) + bias_zero]; nullptr for none.
+  // Added to scores: bias[h * bias_head_stride + (key - query position) + bias_zero]; nullptr for
+  // none.
   const float* bias = nullptr;
   std::size_t bias_head_stride = 0;
   std::ptrdiff_t bias_zero = 0;
@@ -57,8 +58,8 @@ struct RowOps {
   void (*rms_norm)(const float* x, const float* weight, float offset, float eps, std::size_t n,
                    float* y) noexcept;
   // y = (x - mean) / sqrt(var + eps) * weight + bias; bias may be null.
-  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, std::size_t n,
-                     float* y) noexcept;
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps,
+                     std::size_t n, float* y) noexcept;
   // Rotates the first `rotary_dim` of each of `heads` heads (head_dim apart) of one row, in place.
   // cos_sin: rotary_dim/2 cosines, then as many sines. Interleaved pairs are (2i, 2i+1), else
   // (i, i + rotary_dim/2).

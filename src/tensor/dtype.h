@@ -5,9 +5,9 @@
 // published block formats.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,11 +15,28 @@
 namespace halfbyte {
 
 enum class DType : std::uint8_t {
-  f32, f16, bf16, f64,
-  i8, u8, i16, i32, i64, boolean,
-  q4_0, q4_1, q5_0, q5_1, q8_0,
-  q2_k, q3_k, q4_k, q5_k, q6_k,
-  iq4_nl, iq4_xs,
+  f32,
+  f16,
+  bf16,
+  f64,
+  i8,
+  u8,
+  i16,
+  i32,
+  i64,
+  boolean,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q8_0,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq4_nl,
+  iq4_xs,
 };
 
 // dst[n] = src decoded; n is a multiple of the block. src need not be aligned.
@@ -40,9 +57,11 @@ struct DTypeInfo {
 
 std::span<const DTypeInfo> all_dtypes();
 const DTypeInfo& info(DType dtype);
-inline std::string_view name(DType dtype) { return info(dtype).name; }
-const DTypeInfo* find_dtype(std::string_view name);            // nullptr if unknown
-const DTypeInfo* find_ggml_type(std::uint32_t ggml_type);      // nullptr if not supported
+inline std::string_view name(DType dtype) {
+  return info(dtype).name;
+}
+const DTypeInfo* find_dtype(std::string_view name);        // nullptr if unknown
+const DTypeInfo* find_ggml_type(std::uint32_t ggml_type);  // nullptr if not supported
 const DTypeInfo* find_safetensors_dtype(std::string_view name);
 // The published name of any ggml type id, also of those halfbyte does not read ("iq2_xxs");
 // "type 77" for unknown ids.

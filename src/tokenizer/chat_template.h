@@ -12,9 +12,9 @@
 namespace halfbyte {
 
 struct TemplateLimits {
-  std::uint32_t depth = 64;               // nesting of blocks, expressions and macro calls
-  std::uint64_t steps = 1'000'000;        // evaluated nodes and loop turns
-  std::uint64_t output = 4u << 20;        // bytes of text, also of any intermediate string
+  std::uint32_t depth = 64;         // nesting of blocks, expressions and macro calls
+  std::uint64_t steps = 1'000'000;  // evaluated nodes and loop turns
+  std::uint64_t output = 4u << 20;  // bytes of text, also of any intermediate string
 };
 
 class ChatTemplate {

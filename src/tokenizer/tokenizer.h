@@ -20,8 +20,9 @@ enum class TokenizerKind { kBpe, kSentencePieceBpe, kUnigram, kWordPiece };
 std::string_view tokenizer_kind_name(TokenizerKind kind);  // "bpe", "spm", "unigram", "wordpiece"
 
 struct EncodeOptions {
-  bool add_special = false;   // what the post-processor adds: <s>, [CLS], ...
-  bool parse_special = true;  // "<|im_start|>" in the text is the token, as in the reference library
+  bool add_special = false;  // what the post-processor adds: <s>, [CLS], ...
+  bool parse_special =
+      true;  // "<|im_start|>" in the text is the token, as in the reference library
 };
 
 class Tokenizer {

@@ -16,7 +16,7 @@ namespace halfbyte {
 namespace {
 
 // About 20 microseconds on a current core: longer than a step's barrier, shorter than a time slice.
-constexpr int kSpins = 4000;
+constexpr int kSpins = 1000;
 
 void pause_core() {
 #if defined(__x86_64__)

@@ -7,11 +7,10 @@
 #include <cstdint>
 
 #include "kernels/linear.h"
+#include "tensor/activation.h"
 #include "tensor/dtype.h"
 
 namespace halfbyte {
-
-enum class Activation : std::uint8_t { relu, gelu, gelu_tanh, silu, quick_gelu };
 
 // Where keys or values of one layer are: [kv_heads][capacity][head_dim] of f32, f16 or q8_0 (then
 // head_dim is a multiple of 32).

@@ -1,0 +1,79 @@
+// The family table: what distinguishes the published model families, as data.
+//
+// A row says how the family's blocks are built, which config values it assumes when they are left
+// out, and how its tensors are called. Adding a family is a row here and its name rules; nothing
+// else in halfbyte knows a family by name.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "model/spec.h"
+
+namespace halfbyte {
+
+// How one published tensor name maps to ours. `{}` stands for the layer. The suffix (".weight",
+// ".bias") is not part of the pattern. Our names are those of GGUF, so a GGUF file needs no rules.
+struct NameRule {
+  std::string_view published;
+  std::string_view name;  // "" = known and not used
+  bool transposed = false;  // stored [inputs, outputs]
+};
+
+// The names of a block's parts that differ between families (GGUF's spelling).
+struct BlockNames {
+  std::string_view attn_norm = "attn_norm";
+  std::string_view attn_out = "attn_output";
+  std::string_view ffn_norm = "ffn_norm";
+  std::string_view post_attn_norm = "post_attention_norm";
+  std::string_view post_ffn_norm = "post_ffw_norm";
+};
+
+// The flags of a stack; numbers come from the config.
+struct StackTraits {
+  NormKind norm = NormKind::rms;
+  bool pre_norm = true;
+  bool sandwich_norm = false;
+  bool qk_norm = false;
+  bool final_norm = true;
+  bool causal = true;
+  bool cross_attention = false;
+  PositionKind position = PositionKind::rope;
+  Activation activation = Activation::silu;  // where the config names none
+  bool gated = true;
+};
+
+struct Family {
+  std::string_view name;
+  std::span<const std::string_view> config_types;  // model_type in config.json
+  std::span<const std::string_view> gguf_archs;    // general.architecture; the first is written
+  std::string_view hf_class;                       // "architectures" of a config.json we write
+  const StackTraits* encoder;
+  const StackTraits* decoder;
+  std::span<const NameRule> names;
+  std::span<const std::string_view> optional_prefixes;  // stripped from published names
+  std::span<const std::string_view> ignored_prefixes;   // tensors of parts that halfbyte does not run
+  BlockNames block;
+  bool has_head = true;
+  bool tied_by_default = false;
+  bool embedding_norm = false;
+  bool scale_embedding = false;       // by sqrt(width)
+  float norm_offset = 0.0f;           // of published checkpoints; GGUF files hold the sum
+  bool unit_attention_scale = false;  // no 1/sqrt(head_dim)
+  bool gguf_interleaves_rope = false; // q and k rows are reordered in GGUF files
+  double rope_theta = 10000.0;        // where the config names none
+  double local_rope_theta = 0.0;      // of sliding layers, if they have their own
+  std::uint32_t window_pattern = 0;   // every n-th layer is global; 0 = windows are for all layers alike
+  double norm_eps = 1e-6;             // where the config names none
+};
+
+std::span<const Family> all_families();
+const Family* find_family(std::string_view name);
+const Family* find_family_of_config(std::string_view model_type);
+const Family* find_family_of_gguf(std::string_view arch);
+
+// "decoder-only", "encoder", "encoder-decoder".
+std::string_view family_kind(const Family& family);
+
+}  // namespace halfbyte

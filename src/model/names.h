@@ -1,0 +1,28 @@
+// Tensor names: published <-> ours, by a family's rules.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "model/families.h"
+
+namespace halfbyte {
+
+struct MappedName {
+  std::string name;         // ours; "" = known and not used
+  bool transposed = false;  // stored [inputs, outputs]
+};
+
+// nullopt where no rule of the family knows the tensor.
+std::optional<MappedName> map_published_name(const Family& family, std::string_view published);
+
+// The published name of one of our tensors (the first rule that gives it), prefix included where
+// the family's checkpoints carry one. nullopt where no rule gives it.
+std::optional<MappedName> published_name(const Family& family, std::string_view name, bool gated);
+
+// "blk.{}" with the layer filled in.
+std::string fill_layer(std::string_view pattern, std::uint32_t layer);
+
+}  // namespace halfbyte

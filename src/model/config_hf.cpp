@@ -1,0 +1,213 @@
+// Reading of published configs. Key names differ by family and age; each is asked for by all of
+// its names. Rope has a file of its own (config_rope.cpp).
+#include "model/config_hf.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "model/config_reader.h"
+#include "model/config_rope.h"
+#include "model/families.h"
+
+namespace halfbyte {
+
+namespace {
+
+// Options that change what a model computes and that halfbyte does not know: refused when they are
+// set to anything but the value here (null, false and absent are always fine).
+struct Expected {
+  std::string_view key;
+  std::string_view value;
+};
+constexpr Expected kExpected[] = {
+    {"quantization_config", ""},
+    {"add_cross_attention", ""},
+    {"is_decoder", ""},
+    {"scale_attn_by_inverse_layer_idx", ""},
+    {"use_bidirectional_attention", ""},
+    {"position_embedding_type", "absolute"},
+    {"num_local_experts", ""},
+    {"num_experts", ""},
+};
+
+void refuse_unknown_options(const ConfigReader& config) {
+  for (const auto& [key, value] : kExpected) {
+    const Json* found = config.find({key});
+    if (found == nullptr || *found == false || *found == 0) continue;
+    if (found->is_string() && found->get_ref<const std::string&>() == value) continue;
+    fail_unsupported(config.file(), fmt::format("'{}' is set: such models cannot be read yet", key));
+  }
+}
+
+struct ActivationName {
+  std::string_view name;
+  Activation activation;
+};
+constexpr ActivationName kActivations[] = {
+    {"relu", Activation::relu},           {"gelu", Activation::gelu},
+    {"gelu_new", Activation::gelu_tanh},  {"gelu_pytorch_tanh", Activation::gelu_tanh},
+    {"gelu_fast", Activation::gelu_tanh}, {"silu", Activation::silu},
+    {"swish", Activation::silu},          {"quick_gelu", Activation::quick_gelu},
+};
+
+Activation activation_by_name(std::string_view name, std::string_view file) {
+  for (const ActivationName& row : kActivations) {
+    if (row.name == name) return row.activation;
+  }
+  fail_unsupported(file, fmt::format("the activation '{}' is not known", name));
+}
+
+// T5 says "relu" or "gated-gelu" in one key, where its gelu is the tanh form.
+void read_activation(const ConfigReader& config, StackSpec& stack) {
+  if (auto ffn = config.text({"feed_forward_proj"})) {
+    constexpr std::string_view kGated = "gated-";
+    stack.gated = ffn->starts_with(kGated);
+    std::string name = stack.gated ? ffn->substr(kGated.size()) : *ffn;
+    if (stack.gated && name == "gelu") name = "gelu_new";
+    stack.activation = activation_by_name(name, config.file());
+    return;
+  }
+  if (auto name = config.text({"hidden_activation", "hidden_act", "activation_function"})) {
+    stack.activation = activation_by_name(*name, config.file());
+  }
+}
+
+void read_heads(const ConfigReader& config, const Family& family, std::uint32_t width, StackSpec& stack) {
+  stack.heads = config.need_uint({"num_attention_heads", "n_head", "num_heads"});
+  stack.kv_heads = config.uint({"num_key_value_heads"}).value_or(stack.heads);
+  if (stack.heads == 0) fail_malformed(config.file(), "'num_attention_heads' is 0");
+  stack.head_dim = config.uint({"head_dim", "d_kv"}).value_or(width / stack.heads);
+  const double per_head = config.number({"query_pre_attn_scalar"}).value_or(stack.head_dim);
+  stack.attention_scale = family.unit_attention_scale ? 1.0 : 1.0 / std::sqrt(per_head);
+  if (config.boolean({"scale_attn_weights"}).value_or(true) == false) stack.attention_scale = 1.0;
+  stack.attention_softcap = config.number({"attn_logit_softcapping"}).value_or(0.0);
+}
+
+StackSpec read_stack(const ConfigReader& config, const Family& family, const StackTraits& traits,
+                     std::uint32_t width, std::uint32_t layers) {
+  StackSpec stack;
+  stack.norm = traits.norm;
+  stack.norm_eps =
+      config.number({"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon"}).value_or(family.norm_eps);
+  stack.norm_offset = family.norm_offset;
+  stack.pre_norm = traits.pre_norm;
+  stack.sandwich_norm = traits.sandwich_norm;
+  stack.qk_norm = traits.qk_norm;
+  stack.final_norm = traits.final_norm;
+  stack.causal = traits.causal;
+  stack.cross_attention = traits.cross_attention;
+  stack.position = traits.position;
+  stack.activation = traits.activation;
+  stack.gated = traits.gated;
+  stack.layers.resize(std::min(layers, 4096u));  // check_spec refuses more than it allows
+  read_heads(config, family, width, stack);
+  read_activation(config, stack);
+  stack.ffn = config.uint({"intermediate_size", "n_inner", "d_ff"}).value_or(4 * width);
+  if (stack.position == PositionKind::rope) read_rope(config, family, stack);
+  if (stack.position == PositionKind::relative) {
+    stack.relative_buckets = config.uint({"relative_attention_num_buckets"}).value_or(32);
+    stack.relative_max_distance = config.uint({"relative_attention_max_distance"}).value_or(128);
+  }
+  return stack;
+}
+
+// An id, or a list of ids, or nothing.
+std::vector<std::int64_t> read_ids(const Json* value, std::string_view file) {
+  std::vector<std::int64_t> ids;
+  if (value == nullptr) return ids;
+  for (const Json& item : value->is_array() ? *value : Json::array({*value})) {
+    if (!item.is_number_integer()) fail_malformed(file, "a token id is not an integer");
+    ids.push_back(item.get<std::int64_t>());
+  }
+  return ids;
+}
+
+std::int64_t first_id(const std::vector<std::int64_t>& ids) { return ids.empty() ? -1 : ids.front(); }
+
+void read_special_tokens(const ConfigReader& config, const Json& generation, ModelSpec& spec) {
+  spec.bos = first_id(read_ids(config.find({"bos_token_id"}), config.file()));
+  spec.pad = first_id(read_ids(config.find({"pad_token_id"}), config.file()));
+  spec.decoder_start = first_id(read_ids(config.find({"decoder_start_token_id"}), config.file()));
+  spec.eos = read_ids(config.find({"eos_token_id"}), config.file());
+  if (!generation.is_object()) return;
+  // generation_config.json is the later word on what ends a reply.
+  const ConfigReader later(generation, "generation_config.json");
+  auto eos = read_ids(later.find({"eos_token_id"}), later.file());
+  if (!eos.empty()) spec.eos = std::move(eos);
+  if (spec.decoder_start < 0) {
+    spec.decoder_start = first_id(read_ids(later.find({"decoder_start_token_id"}), later.file()));
+  }
+}
+
+void read_embedding(const ConfigReader& config, const Family& family, ModelSpec& spec) {
+  spec.embedding_norm = family.embedding_norm;
+  if (family.scale_embedding) spec.embedding_scale = std::sqrt(static_cast<double>(spec.width));
+  const StackTraits& traits = family.decoder != nullptr ? *family.decoder : *family.encoder;
+  if (traits.position == PositionKind::learned) spec.learned_positions = spec.context_length;
+  spec.token_types = config.uint({"type_vocab_size"}).value_or(0);
+}
+
+void read_head(const ConfigReader& config, const Family& family, ModelSpec& spec) {
+  spec.has_head = family.has_head;
+  const bool tied = config.boolean({"tie_word_embeddings"}).value_or(family.tied_by_default);
+  spec.tied_head = family.has_head && tied;
+  spec.logit_softcap = config.number({"final_logit_softcapping"}).value_or(0.0);
+  // T5 v1.0 scales its hidden states before the tied head; newer configs say so, older ones imply it.
+  const bool relative = spec.decoder && spec.decoder->position == PositionKind::relative;
+  if (relative && config.boolean({"scale_decoder_outputs"}).value_or(tied)) {
+    spec.logit_scale = 1.0 / std::sqrt(static_cast<double>(spec.width));
+  }
+}
+
+// Gemma 3 with vision keeps the text model's config inside.
+const Json& text_part(const Json& config) {
+  const auto found = config.find("text_config");
+  return found != config.end() && found->is_object() ? *found : config;
+}
+
+std::uint32_t context_length(const ConfigReader& config, const Family& family) {
+  const auto stated = config.uint({"max_position_embeddings", "n_positions", "n_ctx"});
+  if (stated) return *stated;
+  const StackTraits& traits = family.decoder != nullptr ? *family.decoder : *family.encoder;
+  if (traits.position == PositionKind::learned) {
+    fail_malformed(config.file(), "'max_position_embeddings' is missing");
+  }
+  return config.uint({"n_positions"}).value_or(traits.position == PositionKind::relative ? 512 : 131072);
+}
+
+}  // namespace
+
+ModelSpec spec_from_config(const Json& config_json, const Json& generation, std::string_view file) {
+  const ConfigReader outer(config_json, file);
+  const auto type = outer.text({"model_type"});
+  if (!type) fail_malformed(file, "'model_type' is missing");
+  const Family* family = find_family_of_config(*type);
+  if (family == nullptr) fail_unsupported(file, fmt::format("model type '{}' is not known", *type));
+  const ConfigReader config(text_part(config_json), file);
+  refuse_unknown_options(outer);
+  refuse_unknown_options(config);
+
+  ModelSpec spec;
+  spec.family = family->name;
+  spec.vocab = config.uint({"vocab_size"}).value_or(0);
+  if (spec.vocab == 0) spec.vocab = outer.need_uint({"vocab_size"});
+  spec.width = config.need_uint({"hidden_size", "n_embd", "d_model"});
+  spec.context_length = context_length(config, *family);
+  const std::uint32_t layers = config.need_uint({"num_hidden_layers", "n_layer", "num_layers"});
+  if (family->encoder != nullptr) {
+    spec.encoder = read_stack(config, *family, *family->encoder, spec.width, layers);
+  }
+  if (family->decoder != nullptr) {
+    const auto own = config.uint({"num_decoder_layers"});
+    spec.decoder = read_stack(config, *family, *family->decoder, spec.width, own.value_or(layers));
+  }
+  read_embedding(config, *family, spec);
+  read_head(config, *family, spec);
+  read_special_tokens(config, generation, spec);
+  check_spec(spec, file);
+  return spec;
+}
+
+}  // namespace halfbyte

@@ -1,0 +1,55 @@
+// A model on disk: its description and its tensors under our names, whatever the format.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "formats/checkpoint.h"
+#include "model/families.h"
+#include "model/spec.h"
+
+namespace halfbyte {
+
+// One tensor of the model. `shape` is that of the model's matrix, [outputs, inputs].
+struct ModelTensor {
+  std::string name;   // ours (GGUF's): "blk.0.attn_q.weight"
+  DType dtype = DType::f32;
+  Shape shape;
+  std::string layout;       // "rows" or a packed layout's name (bundles)
+  bool transposed = false;  // "rows", but stored [inputs, outputs]
+  ByteView data;
+};
+
+class ModelFiles {
+ public:
+  // Reads the description and maps the names. Fails with kUnsupported for a tensor that the family
+  // does not know, with kMalformed where a shape contradicts the description.
+  explicit ModelFiles(const std::string& path);
+  explicit ModelFiles(Checkpoint checkpoint);
+
+  const Checkpoint& checkpoint() const { return checkpoint_; }
+  const ModelSpec& spec() const { return spec_; }
+  const Family& family() const { return *family_; }
+  const std::vector<ModelTensor>& tensors() const { return tensors_; }  // in the file's order
+  const ModelTensor* find(std::string_view name) const;
+  // As find; fails with kMalformed where the tensor is missing.
+  const ModelTensor& need(std::string_view name) const;
+  std::uint64_t parameters() const;    // elements of all tensors
+  std::uint64_t weight_bytes() const;  // bytes of all tensors
+
+ private:
+  void read_folder();
+  void read_gguf();
+  void read_bundle();
+  void add(ModelTensor tensor);
+
+  Checkpoint checkpoint_;
+  ModelSpec spec_;
+  const Family* family_ = nullptr;
+  std::vector<ModelTensor> tensors_;
+  std::unordered_map<std::string, std::size_t> index_;
+};
+
+}  // namespace halfbyte

@@ -37,12 +37,14 @@ struct AttentionArgs {
   std::size_t length = 0;          // keys that exist
   std::size_t first_position = 0;  // position of row 0
   bool causal = true;              // row r sees keys <= first_position + r
-  std::size_t window = 0;  // if > 0, row r sees only the last `window` of those (its own included)
-  float scale = 1.0f;      // multiplies q.k
-  float softcap = 0.0f;    // if > 0, scores become softcap * tanh(score / softcap)
+  // If > 0, row r sees only the last `window` of those (its own included); when not causal, only
+  // keys nearer than `window` on either side.
+  std::size_t window = 0;
+  float scale = 1.0f;                      // multiplies q.k
+  float softcap = 0.0f;                    // if > 0, scores become softcap * tanh(score / softcap)
   const std::uint8_t* key_mask = nullptr;  // [length], 0 hides a key; nullptr shows all
-  // Added to scores: bias[h * bias_head_stride + (key - query position) + bias_zero]; nullptr for
-  // none.
+  // Added to scores (after the softcap): bias[h * bias_head_stride + (key - query position) +
+  // bias_zero]; nullptr for none.
   const float* bias = nullptr;
   std::size_t bias_head_stride = 0;
   std::ptrdiff_t bias_zero = 0;
@@ -50,7 +52,9 @@ struct AttentionArgs {
 
 // The functions of one instruction set.
 struct RowOps {
-  // codes, scales and sums of rows [begin, end) of x ([rows, k], x_stride floats apart).
+  // codes, scales and sums of rows [begin, end) of x ([rows, k], x_stride floats apart). Every ISA
+  // gives the same bits (reference/row_ops_quantize.cpp has the formula). A group with an infinity
+  // or a NaN gets scale NaN and codes 0.
   void (*quantize_rows)(const float* x, std::size_t x_stride, std::size_t begin, std::size_t end,
                         const QuantizedRows& out) noexcept;
   // y = x / sqrt(mean(x^2) + eps) * (offset + weight); n elements. weight may be null (all ones).
@@ -71,9 +75,10 @@ struct RowOps {
   // y += x; y *= s.
   void (*add)(const float* x, std::size_t n, float* y) noexcept;
   void (*scale)(float s, std::size_t n, float* y) noexcept;
-  // In place: x = exp(x - max) / sum. n >= 1.
+  // In place: x = exp(x - max) / sum. n >= 1. All -inf gives NaN.
   void (*softmax)(float* x, std::size_t n) noexcept;
-  // Stores f32 [n] as the cache's type (f32, f16, q8_0: n a multiple of 32).
+  // Stores f32 [n] as the cache's type (f32, f16, q8_0: n a multiple of 32). f16 rounds to nearest
+  // even; q8_0 has the codes of quantize_rows and its scale as f16.
   void (*store_cache)(const float* x, std::size_t n, DType dtype, std::byte* dst) noexcept;
   // Rows [row_begin, row_end) of heads [head_begin, head_end). `scratch`: this thread's own,
   // attention_scratch_bytes(args) long, 64-byte aligned. A row that sees no key gives zeros.

@@ -1,0 +1,65 @@
+// What every implementation of attention agrees on: which keys a row sees, the key tile, and the
+// scratch of a thread. Included inside each file's anonymous namespace, so that nothing here is
+// shared between objects that are compiled with different flags.
+
+// Keys enter the online softmax in tiles that start at multiples of this, whatever rows and heads
+// are computed together: so a row's result does not depend on them.
+constexpr std::size_t kKeyTile = 64;
+// Query rows (positions x heads of one KV head) that share a decoded tile of keys and values.
+constexpr std::size_t kBlockQueries = 128;
+constexpr std::size_t kMaxLanes = 16;      // of any ISA
+constexpr std::size_t kMaxRowTile = 8;     // query rows in registers, of any ISA
+constexpr std::size_t kQ8BlockBytes = 34;  // f16 scale, 32 codes
+constexpr std::size_t kQ8Block = 32;
+
+constexpr std::size_t padded_dim(std::size_t head_dim) {
+  return (head_dim + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
+}
+
+// Offsets in floats of a thread's scratch; each part starts on 64 bytes. D = padded_dim.
+struct AttentionLayout {
+  std::size_t queries;  // [kBlockQueries][D], scaled
+  std::size_t outputs;  // [kBlockQueries][D], not yet divided by the sum
+  std::size_t keys;     // [D][kKeyTile], a tile transposed
+  std::size_t values;   // [kKeyTile][D]
+  std::size_t staging;  // [kMaxLanes][D], keys before they are transposed
+  std::size_t scores;   // [kMaxRowTile][kKeyTile]
+  std::size_t maxima;   // [kBlockQueries]
+  std::size_t sums;     // [kBlockQueries]
+  std::size_t hidden;   // [kKeyTile], -inf for keys that key_mask hides, else 0
+  std::size_t end;
+};
+
+constexpr AttentionLayout attention_layout(std::size_t head_dim) {
+  const std::size_t dim = padded_dim(head_dim);
+  AttentionLayout at{};
+  at.outputs = at.queries + kBlockQueries * dim;
+  at.keys = at.outputs + kBlockQueries * dim;
+  at.values = at.keys + kKeyTile * dim;
+  at.staging = at.values + kKeyTile * dim;
+  at.scores = at.staging + kMaxLanes * dim;
+  at.maxima = at.scores + kMaxRowTile * kKeyTile;
+  at.sums = at.maxima + kBlockQueries;
+  at.hidden = at.sums + kBlockQueries;
+  at.end = at.hidden + kKeyTile;
+  return at;
+}
+
+// Keys [begin, end).
+struct KeyRange {
+  std::size_t begin;
+  std::size_t end;
+};
+
+// The keys that `row` sees, before key_mask; begin == end if there are none.
+constexpr KeyRange visible_keys(const AttentionArgs& args, std::size_t row) {
+  const std::size_t position = args.first_position + row;
+  KeyRange keys{0, args.length};
+  if (args.causal && position + 1 < keys.end) keys.end = position + 1;
+  if (args.window > 0) {
+    if (position + 1 > args.window) keys.begin = position + 1 - args.window;
+    if (!args.causal && position + args.window < keys.end) keys.end = position + args.window;
+  }
+  if (keys.begin > keys.end) keys.begin = keys.end;
+  return keys;
+}

@@ -1,0 +1,3 @@
+# Plain C++: every processor, no flags.
+set(isa_processors ".*")
+set(isa_flags "")

@@ -1,0 +1,29 @@
+// The scalar row operations: the reference, as a table.
+#include "kernels/isa/scalar/row_ops.h"
+
+#include "kernels/reference/row_ops.h"
+
+namespace halfbyte {
+namespace {
+
+constexpr RowOps kOps = {
+    .quantize_rows = reference::quantize_rows,
+    .rms_norm = reference::rms_norm,
+    .layer_norm = reference::layer_norm,
+    .rope = reference::rope,
+    .activate = reference::activate,
+    .activate_gated = reference::activate_gated,
+    .add = reference::add,
+    .scale = reference::scale,
+    .softmax = reference::softmax,
+    .store_cache = reference::store_cache,
+    .attention = reference::attention,
+};
+
+}  // namespace
+
+const RowOps& scalar_row_ops() {
+  return kOps;
+}
+
+}  // namespace halfbyte

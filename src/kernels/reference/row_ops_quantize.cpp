@@ -1,0 +1,86 @@
+// Scalar quantizing to 8 bits in groups of 32, and storing rows into a KV cache.
+//
+// One formula everywhere, so that all instruction sets give the same bits:
+//   max = max|x|, scale = max / 127, code = round_to_even(x * min(127 / max, FLT_MAX)), all in f32.
+// The minimum only matters for max < 2^-121, zero included. A group with an infinity or a NaN gets
+// scale NaN and codes 0, so what is computed from it is NaN.
+#include <bit>
+#include <cstring>
+#include <limits>
+
+#include "base/half.h"
+#include "kernels/reference/row_ops.h"
+
+namespace halfbyte::reference {
+namespace {
+
+constexpr std::size_t kGroup = 32;
+constexpr std::uint32_t kInfinityBits = 0x7F800000u;
+
+// Nearest integer, ties to even, for |x| < 2^22: the sum has no bits left for a fraction.
+float round_to_even(float x) {
+  constexpr float kMagic = 0x1.8p23f;
+  return (x + kMagic) - kMagic;
+}
+
+// Codes of 32 inputs; returns the scale.
+float quantize_group(const float* x, std::int8_t* codes) {
+  std::uint32_t bits = 0;  // magnitudes order like their bits, NaN above everything
+  for (std::size_t i = 0; i < kGroup; ++i) {
+    const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(x[i]) & 0x7FFFFFFFu;
+    bits = magnitude > bits ? magnitude : bits;
+  }
+  if (bits >= kInfinityBits) {
+    std::memset(codes, 0, kGroup);
+    return std::numeric_limits<float>::quiet_NaN();
+  }
+  const float max = std::bit_cast<float>(bits);
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  const float ratio = max > 0.0f ? 127.0f / max : kLargest;
+  const float inverse = ratio < kLargest ? ratio : kLargest;
+  for (std::size_t i = 0; i < kGroup; ++i)
+    codes[i] = static_cast<std::int8_t>(round_to_even(x[i] * inverse));
+  return max / 127.0f;
+}
+
+std::int32_t sum16(const std::int8_t* codes) {
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < 16; ++i) sum += codes[i];
+  return sum;
+}
+
+}  // namespace
+
+void quantize_rows(const float* x, std::size_t x_stride, std::size_t begin, std::size_t end,
+                   const QuantizedRows& out) noexcept {
+  const std::size_t groups = out.k / kGroup;
+  for (std::size_t row = begin; row < end; ++row) {
+    for (std::size_t group = 0; group < groups; ++group) {
+      std::int8_t* codes = out.codes + row * out.k + group * kGroup;
+      std::int32_t* sums = out.sums + row * groups * 2 + group * 2;
+      out.scales[row * groups + group] = quantize_group(x + row * x_stride + group * kGroup, codes);
+      sums[0] = sum16(codes);
+      sums[1] = sum16(codes + 16);
+    }
+  }
+}
+
+void store_cache(const float* x, std::size_t n, DType dtype, std::byte* dst) noexcept {
+  if (dtype == DType::f32) {
+    std::memcpy(dst, x, n * sizeof(float));
+  } else if (dtype == DType::f16) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::uint16_t half = float_to_half(x[i]);
+      std::memcpy(dst + i * sizeof half, &half, sizeof half);
+    }
+  } else {  // q8_0: f16 scale, then 32 codes
+    for (std::size_t i = 0; i < n; i += kGroup, dst += sizeof(std::uint16_t) + kGroup) {
+      std::int8_t codes[kGroup];
+      const std::uint16_t scale = float_to_half(quantize_group(x + i, codes));
+      std::memcpy(dst, &scale, sizeof scale);
+      std::memcpy(dst + sizeof scale, codes, kGroup);
+    }
+  }
+}
+
+}  // namespace halfbyte::reference

@@ -1,7 +1,7 @@
 // The registry: every kernel is a row; one selector chooses among them.
 //
-// Each folder isa/NAME/ exports its rows. Tests and benches walk all_linear_kernels() and
-// all_row_kernels(); the scalar rows are the reference that the others must match.
+// Each folder isa/NAME/ exports its rows. Tests and benches walk all_isas(); the scalar rows are
+// the reference that the others must match.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,12 @@
 #include "kernels/cpu_features.h"
 #include "kernels/linear.h"
 #include "kernels/row_ops.h"
+#include "tensor/dtype.h"
 
 namespace halfbyte {
 
-enum class Phase : std::uint8_t { decode, prefill };  // one row; several rows
+// Few rows (1 to 4) or many. Both kinds of kernels take any number and give the same results.
+enum class Phase : std::uint8_t { decode, prefill };
 
 struct LinearKernel {
   std::string_view name;  // "avx512vnni.q4_k.decode"

@@ -1,0 +1,248 @@
+// The layout table, and packing and reading whole matrices by it.
+#include "kernels/packed.h"
+
+#include <vector>
+
+#include "base/half.h"
+#include "kernels/packed_blocks.h"
+
+namespace halfbyte {
+namespace {
+
+PackedFormat floats(DType dtype, std::uint32_t bytes, const BlockPacker& packer) {
+  return {dtype, 1, 16 * bytes, 0, 0, 0, false, SubScale::none, false, packer.pack, packer.unpack};
+}
+
+// 16 outputs: f16 scales [, f16 mins] [, sub-scales [, sub-mins]], 64 bytes a bit of 32 codes.
+PackedFormat blocks(DType dtype, std::uint32_t block, std::uint32_t group, std::int32_t offset,
+                    std::uint32_t bits, bool has_min, SubScale sub, bool table,
+                    const BlockPacker& packer) {
+  std::uint32_t bytes = (has_min ? 64u : 32u) + block / 32 * bits * 64;
+  if (sub != SubScale::none) bytes += block / group * 16;
+  if (sub == SubScale::u8) bytes += block / group * 16;
+  return {dtype,   block, bytes, group,       offset,       bits,
+          has_min, sub,   table, packer.pack, packer.unpack};
+}
+
+std::uint32_t read_word(const std::byte* p) {
+  return packing::load_word(p);
+}
+float read_half(const std::byte* p) {
+  std::uint16_t h;
+  std::memcpy(&h, p, sizeof(h));
+  return half_to_float(h);
+}
+
+// Offsets in a block.
+std::size_t sub_scales_at(const PackedFormat& f) {
+  return f.has_min ? 64 : 32;
+}
+std::size_t codes_at(const PackedFormat& f) {
+  return f.block_bytes - f.block / 32 * f.bits * 64;
+}
+
+// Step s of a group's plane of the given width: 4 codes of output o, a byte each.
+std::uint32_t plane_word(const std::byte* plane, unsigned width, std::size_t s, std::size_t o) {
+  const std::size_t chunks = width;  // of 64 bytes; 8 / width steps share a chunk
+  switch (width) {
+    case 8:
+      return read_word(plane + 64 * s + 4 * o);
+    case 4:
+      return (read_word(plane + 64 * (s % chunks) + 4 * o) >> (4 * (s / chunks))) & 0x0F0F0F0Fu;
+    case 2:
+      return (read_word(plane + 64 * (s / 4) + 4 * o) >> (2 * (s % 4))) & 0x03030303u;
+    default:
+      return (read_word(plane + 4 * o) >> s) & 0x01010101u;
+  }
+}
+
+// The planes that make up codes of `bits`: the low one, then the high one (0: there is none).
+struct Planes {
+  unsigned low;
+  unsigned high;
+};
+Planes planes_of(std::uint32_t bits) {
+  const unsigned low = bits >= 8 ? 8u : bits >= 4 ? 4u : 2u;
+  return {low, bits - low};
+}
+
+struct GroupScale {
+  float scale;
+  float min;
+};
+GroupScale group_scale(const PackedFormat& f, const std::byte* block, std::size_t g,
+                       std::size_t o) {
+  const float d = read_half(block + 2 * o);
+  const float m = f.has_min ? read_half(block + 32 + 2 * o) : 0.0f;
+  if (f.sub_scale == SubScale::none) return {d, f.has_min ? -m : 0.0f};  // the file adds its min
+  const std::byte* sub = block + sub_scales_at(f) + 16 * g + o;
+  const unsigned code = std::to_integer<unsigned>(*sub);
+  switch (f.sub_scale) {
+    case SubScale::i8:
+      return {d * static_cast<float>(static_cast<std::int8_t>(code)), 0.0f};
+    case SubScale::nibbles:
+      return {d * static_cast<float>(code & 15u), m * static_cast<float>(code >> 4)};
+    default: {
+      const std::byte sub_min = sub[16 * (f.block / f.group)];
+      return {d * static_cast<float>(code),
+              m * static_cast<float>(std::to_integer<unsigned>(sub_min))};
+    }
+  }
+}
+
+void decode_float_block(const PackedFormat& f, const std::byte* block, std::size_t begin,
+                        std::size_t end, float* dst) {
+  for (std::size_t o = begin; o < end; ++o) {
+    std::uint16_t half = 0;
+    if (f.dtype == DType::f32) {
+      std::memcpy(dst + o, block + 4 * o, 4);
+      continue;
+    }
+    std::memcpy(&half, block + 2 * o, 2);
+    dst[o] = f.dtype == DType::f16 ? half_to_float(half) : bfloat16_to_float(half);
+  }
+}
+
+const PackedFormat& format_of(DType dtype, std::uint64_t k) {
+  const PackedFormat* format = find_packed_format(dtype);
+  if (format == nullptr) fail_unsupported("", "weights of type " + std::string(name(dtype)));
+  if (k % format->block != 0) {
+    fail_unsupported("", "a " + std::string(name(dtype)) + " matrix of " + std::to_string(k) +
+                             " inputs (not a multiple of " + std::to_string(format->block) + ")");
+  }
+  return *format;
+}
+
+}  // namespace
+
+std::span<const PackedFormat> all_packed_formats() {
+  using enum DType;
+  constexpr SubScale none = SubScale::none, u8_u8 = SubScale::u8, i8_ = SubScale::i8;
+  static const PackedFormat table[] = {
+      floats(f32, 4, kPackF32),
+      floats(f16, 2, kPackHalf),
+      floats(bf16, 2, kPackHalf),
+      //     type  block group offset bits min    sub-scales        table
+      blocks(q4_0, 32, 32, 8, 4, false, none, false, kPackQ4_0),
+      blocks(q4_1, 32, 32, 0, 4, true, none, false, kPackQ4_1),
+      blocks(q5_0, 32, 32, 16, 5, false, none, false, kPackQ5_0),
+      blocks(q5_1, 32, 32, 0, 5, true, none, false, kPackQ5_1),
+      blocks(q8_0, 32, 32, 128, 8, false, none, false, kPackQ8_0),
+      blocks(q2_k, 256, 16, 0, 2, true, SubScale::nibbles, false, kPackQ2K),
+      blocks(q3_k, 256, 16, 4, 3, false, i8_, false, kPackQ3K),
+      blocks(q4_k, 256, 32, 0, 4, true, u8_u8, false, kPackQ4K),
+      blocks(q5_k, 256, 32, 0, 5, true, u8_u8, false, kPackQ5K),
+      blocks(q6_k, 256, 16, 32, 6, false, i8_, false, kPackQ6K),
+      blocks(iq4_nl, 32, 32, 128, 4, false, none, true, kPackQ4_0),
+      blocks(iq4_xs, 256, 32, 128, 4, false, i8_, true, kPackIq4Xs),
+  };
+  return table;
+}
+
+const PackedFormat* find_packed_format(DType dtype) {
+  for (const PackedFormat& format : all_packed_formats()) {
+    if (format.dtype == dtype) return &format;
+  }
+  return nullptr;
+}
+
+std::uint64_t PackedMatrix::panel_bytes() const {
+  const PackedFormat* format = find_packed_format(dtype);
+  return format == nullptr ? 0 : k / format->block * format->block_bytes;
+}
+
+std::uint64_t packed_bytes(DType dtype, std::uint64_t n, std::uint64_t k) {
+  const PackedFormat& format = format_of(dtype, k);
+  const std::uint64_t panels = n / kPanel + (n % kPanel != 0 ? 1 : 0);
+  const auto panel = checked_mul(k / format.block, format.block_bytes);
+  const auto bytes = panel ? checked_mul(*panel, panels) : std::nullopt;
+  if (!bytes) fail_unsupported("", "a matrix larger than memory can be");
+  return *bytes;
+}
+
+void pack_panels(const TensorView& source, std::uint64_t begin, std::uint64_t end, std::byte* dst) {
+  const std::uint64_t n = source.rows(), k = source.columns();
+  const PackedFormat& format = format_of(source.dtype, k);
+  const std::uint64_t count = k / format.block, panel_bytes = count * format.block_bytes;
+  std::vector<std::byte> zeros;
+  for (std::uint64_t p = begin; p < end; ++p, dst += panel_bytes) {
+    const std::byte* rows[kPanel];
+    for (std::uint64_t o = 0; o < kPanel; ++o) {
+      const std::uint64_t row = p * kPanel + o;
+      if (row >= n && zeros.empty()) zeros.resize(*row_bytes(source.dtype, k));
+      rows[o] = row < n ? source.row(row).data() : zeros.data();
+    }
+    format.pack(rows, dst, count);
+  }
+}
+
+void unpack_panels(const PackedMatrix& packed, std::uint64_t begin, std::uint64_t end,
+                   std::byte* dst) {
+  const PackedFormat& format = format_of(packed.dtype, packed.k);
+  const std::uint64_t bytes = *row_bytes(packed.dtype, packed.k);
+  std::vector<std::byte> padding;
+  for (std::uint64_t p = begin; p < end; ++p) {
+    std::byte* rows[kPanel];
+    for (std::uint64_t o = 0; o < kPanel; ++o) {
+      const std::uint64_t row = p * kPanel + o;
+      if (row >= packed.n) padding.resize(bytes);  // all rows past n share it
+      rows[o] = row < packed.n ? dst + (row - begin * kPanel) * bytes : padding.data();
+    }
+    format.unpack(packed.panel(p), rows, packed.k / format.block);
+  }
+}
+
+void unpack_row(const PackedMatrix& packed, std::uint64_t row, float* dst) {
+  const PackedFormat& format = format_of(packed.dtype, packed.k);
+  const std::byte* block = packed.panel(row / kPanel);
+  const std::size_t o = row % kPanel;
+  float values[kMaxBlock * kPanel];
+  for (std::uint64_t i = 0; i < packed.k; i += format.block, block += format.block_bytes) {
+    decode_block(format, block, o, o + 1, values);
+    for (std::size_t j = 0; j < format.block; ++j) dst[i + j] = values[j * kPanel + o];
+  }
+}
+
+void decode_codes(const PackedFormat& format, const std::byte* block, std::size_t begin,
+                  std::size_t end, std::uint8_t* codes, float* scales, float* mins) noexcept {
+  for (std::size_t g = 0; g < format.block / format.group; ++g) {
+    for (std::size_t o = begin; o < end; ++o) {
+      const GroupScale group = group_scale(format, block, g, o);
+      scales[g * kPanel + o] = group.scale;
+      mins[g * kPanel + o] = group.min;
+    }
+  }
+  const Planes planes = planes_of(format.bits);
+  const std::byte* plane = block + codes_at(format);
+  for (std::size_t step = 0; step < format.block / 4; ++step) {
+    if (step != 0 && step % 8 == 0) plane += std::size_t{64} * format.bits;
+    for (std::size_t o = begin; o < end; ++o) {
+      std::uint32_t word = plane_word(plane, planes.low, step % 8, o);
+      if (planes.high != 0) {
+        const std::byte* high = plane + std::size_t{64} * planes.low;
+        word |= plane_word(high, planes.high, step % 8, o) << planes.low;
+      }
+      std::uint8_t* four = codes + (step * kPanel + o) * 4;
+      std::memcpy(four, &word, sizeof(word));
+      if (!format.table) continue;
+      for (std::size_t i = 0; i < 4; ++i) four[i] = kIq4Codes[four[i]];
+    }
+  }
+}
+
+void decode_block(const PackedFormat& format, const std::byte* block, std::size_t begin,
+                  std::size_t end, float* dst) noexcept {
+  if (format.group == 0) return decode_float_block(format, block, begin, end, dst);
+  std::uint8_t codes[kMaxBlock * kPanel];
+  float scales[kMaxGroups * kPanel], mins[kMaxGroups * kPanel];
+  decode_codes(format, block, begin, end, codes, scales, mins);
+  for (std::size_t i = 0; i < format.block; ++i) {
+    const std::size_t group = i / format.group * kPanel;
+    for (std::size_t o = begin; o < end; ++o) {
+      const int code = codes[(i / 4 * kPanel + o) * 4 + i % 4] - format.offset;
+      dst[i * kPanel + o] = scales[group + o] * static_cast<float>(code) - mins[group + o];
+    }
+  }
+}
+
+}  // namespace halfbyte

@@ -70,9 +70,9 @@ struct Step {
   Buffer in = Buffer::residual;
   Buffer out = Buffer::residual;
   Prologue prologue = Prologue::none;
-  NormRef norm;                 // of a norm step or prologue; rotate: weight = q's, bias = k's
+  NormRef norm = {};            // of a norm step or prologue; rotate: weight = q's, bias = k's
   bool accumulate = false;      // add to `out` instead of replacing it
-  std::vector<Piece> pieces;    // linear, cross_store
+  std::vector<Piece> pieces = {};  // linear, cross_store
 };
 
 struct StackPlan {

@@ -56,6 +56,8 @@ class GgufWriter {
   void finish();
 
  private:
+  void end_full_tensors();
+
   OutputFile& out_;
   std::vector<Tensor> tensors_;
   std::uint64_t alignment_;

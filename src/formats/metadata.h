@@ -30,6 +30,11 @@ enum class MetaType : std::uint32_t {
   i64 = 11,
   f64 = 12,
 };
+constexpr std::uint32_t kMetaTypes = 13;
+
+std::string_view meta_type_name(MetaType type);  // "u32", "string", "array"
+// Bytes of one value of a fixed size (numbers, booleans); 0 for strings and arrays.
+std::size_t meta_type_bytes(MetaType type);
 
 // An array of numbers or booleans keeps its bytes as they stand in the file (little-endian, maybe
 // unaligned); an array of strings is a list of strings. Nested arrays are refused.
@@ -95,6 +100,8 @@ class Metadata {
  private:
   MetaValue& slot(std::string_view key);
   std::string_view keep(std::string_view text);
+  void set_raw_array(std::string_view key, MetaType element, std::uint64_t count,
+                     std::string_view raw);
 
   std::vector<Entry> entries_;
   std::unordered_map<std::string, std::size_t> index_;

@@ -1,0 +1,53 @@
+// IQ4_NL and IQ4_XS: 4-bit indices into a fixed table of 16 unevenly spaced levels.
+//
+//   iq4_nl  32 elements:   d:2 qs:16                          x = d * level[q]
+//   iq4_xs  256 elements:  d:2 scales_h:2 scales_l:4 qs:128   x = d * (scale - 32) * level[q]
+// Nibbles as in q4_0, for every 32 elements. Scale r of iq4_xs has its low four bits in nibble r of
+// scales_l and its high two bits at bit 2 r of scales_h.
+#include <array>
+
+#include "tensor/blocks/block.h"
+#include "tensor/blocks/codecs.h"
+
+namespace halfbyte::blocks {
+
+namespace {
+
+// Part of the format (ggml's published block formats).
+constexpr std::array<float, 16> kLevels = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                           1,    13,   25,  38,  53,  69,  89,  113};
+
+void decode_run(const std::uint8_t* qs, float scale, float* x) {
+  // Sixteen products instead of one for each element.
+  std::array<float, 16> values;
+  for (std::size_t i = 0; i < 16; ++i) values[i] = scale * kLevels[i];
+  for (std::size_t j = 0; j < 16; ++j) {
+    x[j] = values[qs[j] & 15];
+    x[j + 16] = values[qs[j] >> 4];
+  }
+}
+
+void decode_block_nl(const std::uint8_t* block, float* x) {
+  decode_run(block + 2, load_half(block), x);
+}
+
+void decode_block_xs(const std::uint8_t* block, float* x) {
+  const float d = load_half(block);
+  const unsigned high = load<std::uint16_t>(block + 2);
+  for (std::size_t run = 0; run < 8; ++run) {
+    const int low = (block[4 + run / 2] >> (run % 2 * 4)) & 15;
+    const int scale = (low | static_cast<int>((high >> (2 * run)) & 3u) << 4) - 32;
+    decode_run(block + 8 + run * 16, d * static_cast<float>(scale), x + run * 32);
+  }
+}
+
+}  // namespace
+
+void decode_iq4_nl(const std::byte* src, float* dst, std::size_t n) {
+  decode_each<32, 18, decode_block_nl>(src, dst, n);
+}
+void decode_iq4_xs(const std::byte* src, float* dst, std::size_t n) {
+  decode_each<256, 136, decode_block_xs>(src, dst, n);
+}
+
+}  // namespace halfbyte::blocks

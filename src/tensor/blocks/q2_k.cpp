@@ -1,0 +1,35 @@
+// Q2_K: 256 elements in 16 groups of 16, each with a 4-bit scale and a 4-bit minimum.
+//
+//   scales:16 qs:64 d:2 dmin:2    x = d * (scale & 15) * q - dmin * (scale >> 4)
+// Byte l of the 32 bytes for one half (128 elements) holds element l of each of its four runs of
+// 32, the first in the lowest two bits.
+#include "tensor/blocks/block.h"
+#include "tensor/blocks/codecs.h"
+
+namespace halfbyte::blocks {
+
+namespace {
+
+void decode_block(const std::uint8_t* block, float* x) {
+  const std::uint8_t* qs = block + 16;
+  const float d = load_half(block + 80);
+  const float dmin = load_half(block + 82);
+  for (std::size_t group = 0; group < 16; ++group) {
+    const std::size_t run = group / 2;  // of 32 elements
+    const std::uint8_t* q = qs + run / 4 * 32 + group % 2 * 16;
+    const int shift = static_cast<int>(run % 4 * 2);
+    const float scale = d * static_cast<float>(block[group] & 15);
+    const float minimum = dmin * static_cast<float>(block[group] >> 4);
+    for (std::size_t l = 0; l < 16; ++l) {
+      x[group * 16 + l] = scale * static_cast<float>((q[l] >> shift) & 3) - minimum;
+    }
+  }
+}
+
+}  // namespace
+
+void decode_q2_k(const std::byte* src, float* dst, std::size_t n) {
+  decode_each<256, 84, decode_block>(src, dst, n);
+}
+
+}  // namespace halfbyte::blocks

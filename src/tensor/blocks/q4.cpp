@@ -1,0 +1,76 @@
+// Q4_0 and Q4_1: 32 elements, a half scale d (and minimum m), 4-bit quants.
+//
+//   q4_0  d:2 qs:16        x = d * (q - 8)
+//   q4_1  d:2 m:2 qs:16    x = d * q + m
+// Byte j of qs holds element j in its low nibble and element j + 16 in its high nibble.
+#include <algorithm>
+
+#include "tensor/blocks/block.h"
+#include "tensor/blocks/codecs.h"
+#include "tensor/blocks/rounding.h"
+
+namespace halfbyte::blocks {
+
+namespace {
+
+void decode_block_q4_0(const std::uint8_t* block, float* x) {
+  const float d = load_half(block);
+  const std::uint8_t* qs = block + 2;
+  for (std::size_t j = 0; j < kBlock / 2; ++j) {
+    x[j] = d * static_cast<float>((qs[j] & 15) - 8);
+    x[j + kBlock / 2] = d * static_cast<float>((qs[j] >> 4) - 8);
+  }
+}
+
+void decode_block_q4_1(const std::uint8_t* block, float* x) {
+  const float d = load_half(block);
+  const float m = load_half(block + 2);
+  const std::uint8_t* qs = block + 4;
+  for (std::size_t j = 0; j < kBlock / 2; ++j) {
+    x[j] = d * static_cast<float>(qs[j] & 15) + m;
+    x[j + kBlock / 2] = d * static_cast<float>(qs[j] >> 4) + m;
+  }
+}
+
+// qs of round((x - shift) * id + offset), where `offset` holds the 0.5 of rounding.
+void pack_nibbles(const float* x, float shift, float id, float offset, std::uint8_t* qs) {
+  std::array<std::uint8_t, kBlock> q;
+  for (std::size_t j = 0; j < kBlock; ++j) {
+    const auto level = static_cast<std::int8_t>(truncate((x[j] - shift) * id + offset));
+    q[j] = static_cast<std::uint8_t>(std::min<std::int8_t>(level, 15));
+  }
+  for (std::size_t j = 0; j < kBlock / 2; ++j) {
+    qs[j] = static_cast<std::uint8_t>(q[j] | (q[j + kBlock / 2] << 4));
+  }
+}
+
+void encode_block_q4_0(const float* x, std::uint8_t* block) {
+  const float d = signed_peak(x) / -8.0f;
+  store_half(block, d);
+  pack_nibbles(x, 0.0f, inverse_or_zero(d), 8.5f, block + 2);
+}
+
+void encode_block_q4_1(const float* x, std::uint8_t* block) {
+  const auto [min, max] = min_max(x);
+  const float d = (max - min) / 15.0f;
+  store_half(block, d);
+  store_half(block + 2, min);
+  pack_nibbles(x, min, inverse_or_zero(d), 0.5f, block + 4);
+}
+
+}  // namespace
+
+void decode_q4_0(const std::byte* src, float* dst, std::size_t n) {
+  decode_each<kBlock, 18, decode_block_q4_0>(src, dst, n);
+}
+void decode_q4_1(const std::byte* src, float* dst, std::size_t n) {
+  decode_each<kBlock, 20, decode_block_q4_1>(src, dst, n);
+}
+void encode_q4_0(const float* src, std::byte* dst, std::size_t n) {
+  encode_each<kBlock, 18, encode_block_q4_0>(src, dst, n);
+}
+void encode_q4_1(const float* src, std::byte* dst, std::size_t n) {
+  encode_each<kBlock, 20, encode_block_q4_1>(src, dst, n);
+}
+
+}  // namespace halfbyte::blocks

@@ -1,0 +1,120 @@
+// The dtype table and its lookups.
+#include "tensor/dtype.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+#include "tensor/blocks/codecs.h"
+
+namespace halfbyte {
+
+namespace {
+
+using namespace blocks;
+
+// In the order of the enum. i64 and bool are indices and masks, never weights.
+constexpr auto kTypes = std::to_array<DTypeInfo>({
+    // dtype, name, block, bytes, ggml, safetensors, decode, encode
+    {DType::f32, "f32", 1, 4, 0, "F32", decode_f32, encode_f32},
+    {DType::f16, "f16", 1, 2, 1, "F16", decode_f16, encode_f16},
+    {DType::bf16, "bf16", 1, 2, 30, "BF16", decode_bf16, encode_bf16},
+    {DType::f64, "f64", 1, 8, 28, "F64", decode_f64, nullptr},
+    {DType::i8, "i8", 1, 1, 24, "I8", decode_i8, nullptr},
+    {DType::u8, "u8", 1, 1, -1, "U8", decode_u8, nullptr},
+    {DType::i16, "i16", 1, 2, 25, "I16", decode_i16, nullptr},
+    {DType::i32, "i32", 1, 4, 26, "I32", decode_i32, nullptr},
+    {DType::i64, "i64", 1, 8, 27, "I64", nullptr, nullptr},
+    {DType::boolean, "bool", 1, 1, -1, "BOOL", nullptr, nullptr},
+    {DType::q4_0, "q4_0", 32, 18, 2, "", decode_q4_0, encode_q4_0},
+    {DType::q4_1, "q4_1", 32, 20, 3, "", decode_q4_1, encode_q4_1},
+    {DType::q5_0, "q5_0", 32, 22, 6, "", decode_q5_0, encode_q5_0},
+    {DType::q5_1, "q5_1", 32, 24, 7, "", decode_q5_1, encode_q5_1},
+    {DType::q8_0, "q8_0", 32, 34, 8, "", decode_q8_0, encode_q8_0},
+    {DType::q2_k, "q2_k", 256, 84, 10, "", decode_q2_k, nullptr},
+    {DType::q3_k, "q3_k", 256, 110, 11, "", decode_q3_k, nullptr},
+    {DType::q4_k, "q4_k", 256, 144, 12, "", decode_q4_k, nullptr},
+    {DType::q5_k, "q5_k", 256, 176, 13, "", decode_q5_k, nullptr},
+    {DType::q6_k, "q6_k", 256, 210, 14, "", decode_q6_k, nullptr},
+    {DType::iq4_nl, "iq4_nl", 32, 18, 20, "", decode_iq4_nl, nullptr},
+    {DType::iq4_xs, "iq4_xs", 256, 136, 23, "", decode_iq4_xs, nullptr},
+});
+
+constexpr bool in_enum_order() {
+  for (std::size_t i = 0; i < kTypes.size(); ++i) {
+    if (static_cast<std::size_t>(kTypes[i].dtype) != i) return false;
+  }
+  return kTypes.back().dtype == DType::iq4_xs;  // the last of the enum
+}
+static_assert(in_enum_order(), "info() indexes the table with the enum");
+
+struct OtherType {
+  std::uint32_t ggml_type;
+  std::string_view name;
+};
+
+// Ids of ggml.h that halfbyte does not read, also those withdrawn from the format, so that a
+// message can name them.
+constexpr auto kOtherTypes = std::to_array<OtherType>({
+    {4, "q4_2"},    {5, "q4_3"},        {9, "q8_1"},        {15, "q8_k"},       {16, "iq2_xxs"},
+    {17, "iq2_xs"}, {18, "iq3_xxs"},    {19, "iq1_s"},      {21, "iq3_s"},      {22, "iq2_s"},
+    {29, "iq1_m"},  {31, "q4_0_4_4"},   {32, "q4_0_4_8"},   {33, "q4_0_8_8"},   {34, "tq1_0"},
+    {35, "tq2_0"},  {36, "iq4_nl_4_4"}, {37, "iq4_nl_4_8"}, {38, "iq4_nl_8_8"}, {39, "mxfp4"},
+    {40, "nvfp4"},  {41, "q1_0"},       {42, "q2_0"},
+});
+
+template <typename Predicate>
+const DTypeInfo* find(Predicate matches) {
+  const auto* found = std::find_if(kTypes.begin(), kTypes.end(), matches);
+  return found == kTypes.end() ? nullptr : found;
+}
+
+}  // namespace
+
+std::span<const DTypeInfo> all_dtypes() {
+  return kTypes;
+}
+
+const DTypeInfo& info(DType dtype) {
+  return kTypes[static_cast<std::size_t>(dtype)];
+}
+
+const DTypeInfo* find_dtype(std::string_view name) {
+  return find([name](const DTypeInfo& type) { return type.name == name; });
+}
+
+const DTypeInfo* find_ggml_type(std::uint32_t ggml_type) {
+  return find([ggml_type](const DTypeInfo& type) {
+    return type.ggml_type >= 0 && static_cast<std::uint32_t>(type.ggml_type) == ggml_type;
+  });
+}
+
+const DTypeInfo* find_safetensors_dtype(std::string_view name) {
+  return find([name](const DTypeInfo& type) { return !name.empty() && type.safetensors == name; });
+}
+
+std::string ggml_type_name(std::uint32_t ggml_type) {
+  if (const DTypeInfo* known = find_ggml_type(ggml_type)) return std::string(known->name);
+  for (const OtherType& other : kOtherTypes) {
+    if (other.ggml_type == ggml_type) return std::string(other.name);
+  }
+  return fmt::format("type {}", ggml_type);
+}
+
+bool is_float(DType dtype) {
+  return dtype <= DType::f64;
+}
+
+bool is_quantized(DType dtype) {
+  return info(dtype).block > 1;
+}
+
+std::optional<std::uint64_t> row_bytes(DType dtype, std::uint64_t n) {
+  const DTypeInfo& type = info(dtype);
+  if (n % type.block != 0) return std::nullopt;
+  return checked_mul(n / type.block, type.block_bytes);
+}
+
+}  // namespace halfbyte

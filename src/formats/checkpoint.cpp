@@ -22,14 +22,17 @@ struct Checkpoint::State {
   Format format = Format::kFolder;
   Json config;
   Json generation_config;
-  Metadata metadata;
-  std::optional<Bundle> bundle;
-  std::vector<TensorView> tensors;
-  std::unordered_map<std::string_view, std::size_t> by_name;  // keys point into `tensors`
-  // What keeps the mappings alive, and the mappings.
+  // At most one of these is there; the pointers below lead into it, or to the empty ones.
   std::optional<GgufFile> gguf;
   std::optional<SafetensorsFile> safetensors;
-  const std::vector<MappedFile>* mappings = nullptr;
+  std::optional<Bundle> bundle;
+  const Metadata no_metadata{};
+  const std::vector<TensorView> no_tensors{};
+  const std::vector<MappedFile> no_mappings{};
+  const Metadata* metadata = &no_metadata;
+  const std::vector<TensorView>* tensors = &no_tensors;
+  const std::vector<MappedFile>* mappings = &no_mappings;
+  std::unordered_map<std::string_view, const TensorView*> by_name;  // keys are the tensors' names
 
   void open_gguf();
   void open_bundle();
@@ -150,8 +153,8 @@ std::string_view format_name(Format format) {
 void Checkpoint::State::open_gguf() {
   format = Format::kGguf;
   gguf.emplace(path);
-  tensors = gguf->tensors();
-  metadata = gguf->metadata();
+  tensors = &gguf->tensors();
+  metadata = &gguf->metadata();
   mappings = &gguf->mappings();
 }
 
@@ -168,13 +171,13 @@ void Checkpoint::State::open_folder(const std::optional<std::string>& weights) {
   const std::string file = (fs::path(folder) / *weights).string();
   safetensors =
       file.ends_with(".json") ? SafetensorsFile::open_index(file) : SafetensorsFile::open(file);
-  tensors = safetensors->tensors();
+  tensors = &safetensors->tensors();
   mappings = &safetensors->mappings();
 }
 
 void Checkpoint::State::index_tensors() {
-  by_name.reserve(tensors.size());
-  for (std::size_t i = 0; i < tensors.size(); ++i) by_name.emplace(tensors[i].name, i);
+  by_name.reserve(tensors->size());
+  for (const TensorView& tensor : *tensors) by_name.emplace(tensor.name, &tensor);
 }
 
 Checkpoint Checkpoint::open(const std::string& path) {
@@ -214,17 +217,16 @@ Format Checkpoint::format() const {
 }
 
 const std::vector<TensorView>& Checkpoint::tensors() const {
-  return state_->tensors;
+  return *state_->tensors;
 }
 
 const TensorView* Checkpoint::find(std::string_view name) const {
   const auto it = state_->by_name.find(name);
-  return it == state_->by_name.end() ? nullptr : &state_->tensors[it->second];
+  return it == state_->by_name.end() ? nullptr : it->second;
 }
 
 std::uint64_t Checkpoint::bytes() const {
   std::uint64_t total = 0;
-  if (state_->mappings == nullptr) return total;
   for (const MappedFile& file : *state_->mappings) total += file.bytes().size();
   return total;
 }
@@ -238,7 +240,7 @@ const Json& Checkpoint::generation_config() const {
 }
 
 const Metadata& Checkpoint::metadata() const {
-  return state_->metadata;
+  return *state_->metadata;
 }
 
 const Bundle* Checkpoint::bundle() const {
@@ -252,7 +254,6 @@ std::optional<std::string> Checkpoint::file(std::string_view name) const {
 }
 
 void Checkpoint::release(const TensorView& tensor) const {
-  if (state_->mappings == nullptr) return;
   const std::less_equal<const std::byte*> not_after;
   const ByteView range = tensor.data;
   for (const MappedFile& file : *state_->mappings) {

@@ -117,7 +117,7 @@ void AtomicFile::commit() {
   sync_folder(fs::path(final_path_).parent_path());
 }
 
-AtomicFolder::AtomicFolder(std::string final_path)
+AtomicFolder::AtomicFolder(const std::string& final_path)
     : final_path_(without_trailing_slash(final_path).string()),
       temporary_(temporary_name(final_path)) {
   std::error_code ignored;

@@ -58,7 +58,7 @@ class AtomicFile {
 class AtomicFolder {
  public:
   // Fails if `final_path` exists and is not an (old) folder; an old folder is replaced on commit.
-  explicit AtomicFolder(std::string final_path);
+  explicit AtomicFolder(const std::string& final_path);
   ~AtomicFolder();
   AtomicFolder(const AtomicFolder&) = delete;
   AtomicFolder& operator=(const AtomicFolder&) = delete;

@@ -23,7 +23,8 @@ class Check {
  public:
   explicit Check(std::string_view file) : file_(file) {}
 
-  void range(std::string_view what, std::uint64_t value, std::uint64_t low, std::uint64_t high) const {
+  void range(std::string_view what, std::uint64_t value, std::uint64_t low,
+             std::uint64_t high) const {
     if (value < low || value > high) {
       fail_malformed(file_, fmt::format("{} is {}, expected {} to {}", what, value, low, high));
     }
@@ -32,7 +33,8 @@ class Check {
     if (!good) fail_malformed(file_, std::string(what));
   }
   void finite(std::string_view what, double value) const {
-    if (!std::isfinite(value)) fail_malformed(file_, fmt::format("{} is not a finite number", what));
+    if (!std::isfinite(value))
+      fail_malformed(file_, fmt::format("{} is not a finite number", what));
   }
 
  private:
@@ -48,8 +50,10 @@ void check_rope(const Check& check, const RopeSpec& rope, const StackSpec& stack
   check.that(rope.divisors.empty() || rope.divisors.size() == rope.dim / 2,
              "the rope frequency table has the wrong length");
   const bool needs_context = rope.scaling == RopeScaling::dynamic ||
-                             rope.scaling == RopeScaling::llama3 || rope.scaling == RopeScaling::yarn;
-  if (needs_context) check.range("original context of the rope", rope.original_context, 1, kMaxContext);
+                             rope.scaling == RopeScaling::llama3 ||
+                             rope.scaling == RopeScaling::yarn;
+  if (needs_context)
+    check.range("original context of the rope", rope.original_context, 1, kMaxContext);
   if (rope.scaling == RopeScaling::llama3) {
     check.that(rope.low_freq_factor > 0 && rope.high_freq_factor > rope.low_freq_factor,
                "high_freq_factor must be greater than low_freq_factor");
@@ -66,7 +70,8 @@ void check_stack(const Check& check, const StackSpec& stack) {
   check.that(stack.heads % stack.kv_heads == 0, "the KV heads do not divide the attention heads");
   check.range("head dimension", stack.head_dim, 1, kMaxHeadDim);
   check.range("FFN width", stack.ffn, 1, kMaxFfn);
-  check.that(std::isfinite(stack.norm_eps) && stack.norm_eps >= 0.0, "the norm's epsilon is negative");
+  check.that(std::isfinite(stack.norm_eps) && stack.norm_eps >= 0.0,
+             "the norm's epsilon is negative");
   check.finite("attention scale", stack.attention_scale);
   check.finite("attention soft cap", stack.attention_softcap);
   for (const RopeSpec& rope : stack.ropes) check_rope(check, rope, stack);
@@ -77,8 +82,8 @@ void check_stack(const Check& check, const StackSpec& stack) {
   }
   if (stack.position == PositionKind::relative) {
     check.range("relative attention buckets", stack.relative_buckets, 4, 65536);
-    check.range("relative attention distance", stack.relative_max_distance,
-                stack.relative_buckets, kMaxContext);
+    check.range("relative attention distance", stack.relative_max_distance, stack.relative_buckets,
+                kMaxContext);
   }
 }
 

@@ -31,7 +31,9 @@ class ArchKeys {
     if (!value) fail_malformed(metadata_.file, fmt::format("'{}' is missing", key(name)));
     return *value;
   }
-  std::optional<double> number(std::string_view name) const { return metadata_.get_number(key(name)); }
+  std::optional<double> number(std::string_view name) const {
+    return metadata_.get_number(key(name));
+  }
   std::optional<std::string_view> text(std::string_view name) const {
     return metadata_.get_string(key(name));
   }
@@ -81,7 +83,8 @@ RopeSpec read_rope(const ArchKeys& keys, const StackSpec& stack, const GgufFacts
       known = true;
     }
     if (!known) {
-      fail_unsupported(keys.metadata().file, fmt::format("the rope scaling '{}' is not known", type));
+      fail_unsupported(keys.metadata().file,
+                       fmt::format("the rope scaling '{}' is not known", type));
     }
   }
   if (rope.scaling == RopeScaling::none) rope.factor = 1.0;
@@ -122,8 +125,9 @@ StackSpec read_stack(const ArchKeys& keys, const Family& family, const StackTrai
   stack.layers.resize(std::min(layers, 4096u));  // check_spec refuses more than it allows
   stack.norm = traits.norm;
   const bool rms = traits.norm == NormKind::rms;
-  stack.norm_eps = keys.number(rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon")
-                       .value_or(family.norm_eps);
+  stack.norm_eps =
+      keys.number(rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon")
+          .value_or(family.norm_eps);
   stack.pre_norm = traits.pre_norm;
   stack.sandwich_norm = traits.sandwich_norm;
   stack.qk_norm = traits.qk_norm;
@@ -132,13 +136,15 @@ StackSpec read_stack(const ArchKeys& keys, const Family& family, const StackTrai
   stack.cross_attention = traits.cross_attention;
   stack.position = traits.position;
   stack.heads = keys.uniform_uint("attention.head_count").value_or(0);
-  if (stack.heads == 0) fail_malformed(keys.metadata().file, "the number of attention heads is missing");
+  if (stack.heads == 0)
+    fail_malformed(keys.metadata().file, "the number of attention heads is missing");
   stack.kv_heads = keys.uniform_uint("attention.head_count_kv").value_or(stack.heads);
   stack.head_dim = keys.uint("attention.key_length").value_or(spec.width / stack.heads);
   if (keys.uint("attention.value_length").value_or(stack.head_dim) != stack.head_dim) {
     fail_unsupported(keys.metadata().file, "keys and values of different length");
   }
-  const double scale = family.unit_attention_scale ? 1.0 : 1.0 / std::sqrt(std::max(1u, stack.head_dim));
+  const double scale =
+      family.unit_attention_scale ? 1.0 : 1.0 / std::sqrt(std::max(1u, stack.head_dim));
   stack.attention_scale = keys.number("attention.scale").value_or(scale);
   stack.attention_softcap = keys.number("attn_logit_softcapping").value_or(0.0);
   stack.ffn = keys.uniform_uint("feed_forward_length").value_or(0);
@@ -171,7 +177,8 @@ std::int64_t token_id(const Metadata& metadata, std::string_view key) {
 void read_tokens(const Metadata& metadata, ModelSpec& spec) {
   spec.bos = token_id(metadata, "tokenizer.ggml.bos_token_id");
   spec.pad = token_id(metadata, "tokenizer.ggml.padding_token_id");
-  for (const std::string_view key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
+  for (const std::string_view key :
+       {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
     const std::int64_t id = token_id(metadata, key);
     if (id >= 0) spec.eos.push_back(id);
   }
@@ -212,9 +219,12 @@ ModelSpec spec_from_gguf(const Metadata& metadata, const GgufFacts& facts) {
   if (family->scale_embedding) spec.embedding_scale = std::sqrt(static_cast<double>(spec.width));
   spec.logit_softcap = keys.number("final_logit_softcapping").value_or(0.0);
   const bool relative = spec.decoder && spec.decoder->position == PositionKind::relative;
-  if (relative && spec.tied_head) spec.logit_scale = 1.0 / std::sqrt(static_cast<double>(spec.width));
-  spec.learned_positions = static_cast<std::uint32_t>(std::min<std::uint64_t>(facts.positions, UINT32_MAX));
-  spec.token_types = static_cast<std::uint32_t>(std::min<std::uint64_t>(facts.token_types, UINT32_MAX));
+  if (relative && spec.tied_head)
+    spec.logit_scale = 1.0 / std::sqrt(static_cast<double>(spec.width));
+  spec.learned_positions =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(facts.positions, UINT32_MAX));
+  spec.token_types =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(facts.token_types, UINT32_MAX));
   spec.decoder_start = keys.uint("decoder_start_token_id").value_or(relative ? 0 : UINT32_MAX);
   if (spec.decoder_start == UINT32_MAX) spec.decoder_start = -1;
   read_tokens(metadata, spec);

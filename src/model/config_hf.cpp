@@ -37,7 +37,8 @@ void refuse_unknown_options(const ConfigReader& config) {
     const Json* found = config.find({key});
     if (found == nullptr || *found == false || *found == 0) continue;
     if (found->is_string() && found->get_ref<const std::string&>() == value) continue;
-    fail_unsupported(config.file(), fmt::format("'{}' is set: such models cannot be read yet", key));
+    fail_unsupported(config.file(),
+                     fmt::format("'{}' is set: such models cannot be read yet", key));
   }
 }
 
@@ -74,7 +75,8 @@ void read_activation(const ConfigReader& config, StackSpec& stack) {
   }
 }
 
-void read_heads(const ConfigReader& config, const Family& family, std::uint32_t width, StackSpec& stack) {
+void read_heads(const ConfigReader& config, const Family& family, std::uint32_t width,
+                StackSpec& stack) {
   stack.heads = config.need_uint({"num_attention_heads", "n_head", "num_heads"});
   stack.kv_heads = config.uint({"num_key_value_heads"}).value_or(stack.heads);
   if (stack.heads == 0) fail_malformed(config.file(), "'num_attention_heads' is 0");
@@ -89,8 +91,8 @@ StackSpec read_stack(const ConfigReader& config, const Family& family, const Sta
                      std::uint32_t width, std::uint32_t layers) {
   StackSpec stack;
   stack.norm = traits.norm;
-  stack.norm_eps =
-      config.number({"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon"}).value_or(family.norm_eps);
+  stack.norm_eps = config.number({"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon"})
+                       .value_or(family.norm_eps);
   stack.norm_offset = family.norm_offset;
   stack.pre_norm = traits.pre_norm;
   stack.sandwich_norm = traits.sandwich_norm;
@@ -124,7 +126,9 @@ std::vector<std::int64_t> read_ids(const Json* value, std::string_view file) {
   return ids;
 }
 
-std::int64_t first_id(const std::vector<std::int64_t>& ids) { return ids.empty() ? -1 : ids.front(); }
+std::int64_t first_id(const std::vector<std::int64_t>& ids) {
+  return ids.empty() ? -1 : ids.front();
+}
 
 void read_special_tokens(const ConfigReader& config, const Json& generation, ModelSpec& spec) {
   spec.bos = first_id(read_ids(config.find({"bos_token_id"}), config.file()));
@@ -154,7 +158,8 @@ void read_head(const ConfigReader& config, const Family& family, ModelSpec& spec
   const bool tied = config.boolean({"tie_word_embeddings"}).value_or(family.tied_by_default);
   spec.tied_head = family.has_head && tied;
   spec.logit_softcap = config.number({"final_logit_softcapping"}).value_or(0.0);
-  // T5 v1.0 scales its hidden states before the tied head; newer configs say so, older ones imply it.
+  // T5 v1.0 scales its hidden states before the tied head; newer configs say so, older ones imply
+  // it.
   const bool relative = spec.decoder && spec.decoder->position == PositionKind::relative;
   if (relative && config.boolean({"scale_decoder_outputs"}).value_or(tied)) {
     spec.logit_scale = 1.0 / std::sqrt(static_cast<double>(spec.width));
@@ -174,7 +179,8 @@ std::uint32_t context_length(const ConfigReader& config, const Family& family) {
   if (traits.position == PositionKind::learned) {
     fail_malformed(config.file(), "'max_position_embeddings' is missing");
   }
-  return config.uint({"n_positions"}).value_or(traits.position == PositionKind::relative ? 512 : 131072);
+  return config.uint({"n_positions"})
+      .value_or(traits.position == PositionKind::relative ? 512 : 131072);
 }
 
 }  // namespace

@@ -8,7 +8,8 @@
 
 namespace halfbyte {
 
-ConfigReader::ConfigReader(const Json& object, std::string_view file) : object_(object), file_(file) {
+ConfigReader::ConfigReader(const Json& object, std::string_view file)
+    : object_(object), file_(file) {
   if (!object.is_object()) fail_malformed(file, "the config is not a JSON object");
 }
 
@@ -20,7 +21,8 @@ const Json* ConfigReader::find(std::initializer_list<std::string_view> names) co
   return nullptr;
 }
 
-std::optional<std::uint32_t> ConfigReader::uint(std::initializer_list<std::string_view> names) const {
+std::optional<std::uint32_t> ConfigReader::uint(
+    std::initializer_list<std::string_view> names) const {
   const Json* value = find(names);
   if (value == nullptr) return std::nullopt;
   const bool fits = value->is_number_integer() && value->get<std::int64_t>() >= 0 &&
@@ -32,21 +34,24 @@ std::optional<std::uint32_t> ConfigReader::uint(std::initializer_list<std::strin
 std::optional<double> ConfigReader::number(std::initializer_list<std::string_view> names) const {
   const Json* value = find(names);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_number()) fail_malformed(file_, fmt::format("'{}' is not a number", *names.begin()));
+  if (!value->is_number())
+    fail_malformed(file_, fmt::format("'{}' is not a number", *names.begin()));
   return value->get<double>();
 }
 
 std::optional<bool> ConfigReader::boolean(std::initializer_list<std::string_view> names) const {
   const Json* value = find(names);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_boolean()) fail_malformed(file_, fmt::format("'{}' is not true or false", *names.begin()));
+  if (!value->is_boolean())
+    fail_malformed(file_, fmt::format("'{}' is not true or false", *names.begin()));
   return value->get<bool>();
 }
 
 std::optional<std::string> ConfigReader::text(std::initializer_list<std::string_view> names) const {
   const Json* value = find(names);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_string()) fail_malformed(file_, fmt::format("'{}' is not a string", *names.begin()));
+  if (!value->is_string())
+    fail_malformed(file_, fmt::format("'{}' is not a string", *names.begin()));
   return value->get<std::string>();
 }
 

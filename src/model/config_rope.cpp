@@ -15,8 +15,9 @@ struct ScalingName {
   RopeScaling scaling;
 };
 constexpr ScalingName kScalings[] = {
-    {"default", RopeScaling::none},   {"linear", RopeScaling::linear}, {"dynamic", RopeScaling::dynamic},
-    {"llama3", RopeScaling::llama3},  {"yarn", RopeScaling::yarn},
+    {"default", RopeScaling::none},    {"linear", RopeScaling::linear},
+    {"dynamic", RopeScaling::dynamic}, {"llama3", RopeScaling::llama3},
+    {"yarn", RopeScaling::yarn},
 };
 
 RopeScaling scaling_by_name(std::string_view name, std::string_view file) {
@@ -67,11 +68,11 @@ void read_scaling(const ConfigReader& scaling, const ConfigReader& config, RopeS
 }
 
 // One rope from an object of the new form, or from the flat keys of the old.
-RopeSpec read_one(const ConfigReader& parameters, const ConfigReader& config, const StackSpec& stack,
-                  double default_theta) {
+RopeSpec read_one(const ConfigReader& parameters, const ConfigReader& config,
+                  const StackSpec& stack, double default_theta) {
   RopeSpec rope;
-  rope.theta = parameters.number({"rope_theta"}).value_or(
-      config.number({"rope_theta"}).value_or(default_theta));
+  rope.theta = parameters.number({"rope_theta"})
+                   .value_or(config.number({"rope_theta"}).value_or(default_theta));
   double share = config.number({"partial_rotary_factor"}).value_or(1.0);
   share = parameters.number({"partial_rotary_factor"}).value_or(share);
   if (!(share > 0.0 && share <= 1.0)) {
@@ -83,7 +84,8 @@ RopeSpec read_one(const ConfigReader& parameters, const ConfigReader& config, co
 }
 
 // Whether each layer slides: from layer_types, or from the older keys.
-std::vector<bool> sliding_layers(const ConfigReader& config, const Family& family, std::size_t layers) {
+std::vector<bool> sliding_layers(const ConfigReader& config, const Family& family,
+                                 std::size_t layers) {
   std::vector<bool> slides(layers, false);
   if (const Json* types = config.find({"layer_types"})) {
     if (!types->is_array() || types->size() != layers) {

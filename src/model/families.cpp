@@ -154,8 +154,8 @@ constexpr Names kGemma3Archs[] = {"gemma3"};
 constexpr Names kT5Archs[] = {"t5"};
 
 constexpr Names kGemma3Prefixes[] = {"language_model.", "model.language_model."};
-constexpr Names kGemma3Ignored[] = {"vision_tower.", "multi_modal_projector.", "model.vision_tower.",
-                                    "model.multi_modal_projector."};
+constexpr Names kGemma3Ignored[] = {"vision_tower.", "multi_modal_projector.",
+                                    "model.vision_tower.", "model.multi_modal_projector."};
 constexpr Names kGpt2Prefixes[] = {"transformer."};
 constexpr Names kBertPrefixes[] = {"bert."};
 constexpr Names kBertIgnored[] = {"pooler.", "cls."};
@@ -275,7 +275,9 @@ const Family* find_if(Predicate predicate) {
 
 }  // namespace
 
-std::span<const Family> all_families() { return kFamilies; }
+std::span<const Family> all_families() {
+  return kFamilies;
+}
 
 const Family* find_family(std::string_view name) {
   return find_if([&](const Family& family) { return family.name == name; });

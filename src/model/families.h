@@ -17,7 +17,7 @@ namespace halfbyte {
 // ".bias") is not part of the pattern. Our names are those of GGUF, so a GGUF file needs no rules.
 struct NameRule {
   std::string_view published;
-  std::string_view name;  // "" = known and not used
+  std::string_view name;    // "" = known and not used
   bool transposed = false;  // stored [inputs, outputs]
 };
 
@@ -53,19 +53,21 @@ struct Family {
   const StackTraits* decoder;
   std::span<const NameRule> names;
   std::span<const std::string_view> optional_prefixes;  // stripped from published names
-  std::span<const std::string_view> ignored_prefixes;   // tensors of parts that halfbyte does not run
+  std::span<const std::string_view>
+      ignored_prefixes;  // tensors of parts that halfbyte does not run
   BlockNames block;
   bool has_head = true;
   bool tied_by_default = false;
   bool embedding_norm = false;
-  bool scale_embedding = false;       // by sqrt(width)
-  float norm_offset = 0.0f;           // of published checkpoints; GGUF files hold the sum
-  bool unit_attention_scale = false;  // no 1/sqrt(head_dim)
-  bool gguf_interleaves_rope = false; // q and k rows are reordered in GGUF files
-  double rope_theta = 10000.0;        // where the config names none
-  double local_rope_theta = 0.0;      // of sliding layers, if they have their own
-  std::uint32_t window_pattern = 0;   // every n-th layer is global; 0 = windows are for all layers alike
-  double norm_eps = 1e-6;             // where the config names none
+  bool scale_embedding = false;        // by sqrt(width)
+  float norm_offset = 0.0f;            // of published checkpoints; GGUF files hold the sum
+  bool unit_attention_scale = false;   // no 1/sqrt(head_dim)
+  bool gguf_interleaves_rope = false;  // q and k rows are reordered in GGUF files
+  double rope_theta = 10000.0;         // where the config names none
+  double local_rope_theta = 0.0;       // of sliding layers, if they have their own
+  std::uint32_t window_pattern =
+      0;                   // every n-th layer is global; 0 = windows are for all layers alike
+  double norm_eps = 1e-6;  // where the config names none
 };
 
 std::span<const Family> all_families();

@@ -39,9 +39,15 @@ ModelFiles::ModelFiles(const std::string& path) : ModelFiles(Checkpoint::open(pa
 
 ModelFiles::ModelFiles(Checkpoint checkpoint) : checkpoint_(std::move(checkpoint)) {
   switch (checkpoint_.format()) {
-    case Format::kFolder: read_folder(); break;
-    case Format::kGguf: read_gguf(); break;
-    case Format::kBundle: read_bundle(); break;
+    case Format::kFolder:
+      read_folder();
+      break;
+    case Format::kGguf:
+      read_gguf();
+      break;
+    case Format::kBundle:
+      read_bundle();
+      break;
   }
 }
 
@@ -53,8 +59,9 @@ void ModelFiles::read_folder() {
   for (const TensorView& view : checkpoint_.tensors()) {
     const auto mapped = map_published_name(*family_, view.name);
     if (!mapped) {
-      fail_unsupported(checkpoint_.path(), fmt::format("tensor '{}' is not part of a {} model as halfbyte knows it",
-                                                       view.name, family_->name));
+      fail_unsupported(checkpoint_.path(),
+                       fmt::format("tensor '{}' is not part of a {} model as halfbyte knows it",
+                                   view.name, family_->name));
     }
     if (mapped->name.empty()) continue;
     ModelTensor tensor{mapped->name, view.dtype, view.shape, "rows", mapped->transposed, view.data};
@@ -69,7 +76,8 @@ void ModelFiles::read_folder() {
 void ModelFiles::read_gguf() {
   spec_ = spec_from_gguf(checkpoint_.metadata(), facts_of(checkpoint_));
   family_ = find_family(spec_.family);
-  if (family_ == nullptr) fail_unsupported(checkpoint_.path(), fmt::format("family '{}' is not known", spec_.family));
+  if (family_ == nullptr)
+    fail_unsupported(checkpoint_.path(), fmt::format("family '{}' is not known", spec_.family));
   for (const TensorView& view : checkpoint_.tensors()) {
     if (view.name == "rope_freqs.weight") continue;  // part of the description
     add({view.name, view.dtype, view.shape, "rows", false, view.data});
@@ -79,10 +87,12 @@ void ModelFiles::read_gguf() {
 void ModelFiles::read_bundle() {
   const Bundle& bundle = *checkpoint_.bundle();
   const auto model = bundle.description().find("model");
-  if (model == bundle.description().end()) fail_malformed(checkpoint_.path(), "bundle.json has no 'model'");
+  if (model == bundle.description().end())
+    fail_malformed(checkpoint_.path(), "bundle.json has no 'model'");
   spec_ = spec_from_json(*model, checkpoint_.path());
   family_ = find_family(spec_.family);
-  if (family_ == nullptr) fail_unsupported(checkpoint_.path(), fmt::format("family '{}' is not known", spec_.family));
+  if (family_ == nullptr)
+    fail_unsupported(checkpoint_.path(), fmt::format("family '{}' is not known", spec_.family));
   for (const BundleTensor& tensor : bundle.tensors()) {
     add({tensor.name, tensor.dtype, tensor.shape, tensor.layout, false, tensor.data});
   }
@@ -103,7 +113,8 @@ const ModelTensor* ModelFiles::find(std::string_view name) const {
 
 const ModelTensor& ModelFiles::need(std::string_view name) const {
   const ModelTensor* tensor = find(name);
-  if (tensor == nullptr) fail_malformed(checkpoint_.path(), fmt::format("tensor '{}' is missing", name));
+  if (tensor == nullptr)
+    fail_malformed(checkpoint_.path(), fmt::format("tensor '{}' is missing", name));
   return *tensor;
 }
 

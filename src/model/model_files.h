@@ -14,7 +14,7 @@ namespace halfbyte {
 
 // One tensor of the model. `shape` is that of the model's matrix, [outputs, inputs].
 struct ModelTensor {
-  std::string name;   // ours (GGUF's): "blk.0.attn_q.weight"
+  std::string name;  // ours (GGUF's): "blk.0.attn_q.weight"
   DType dtype = DType::f32;
   Shape shape;
   std::string layout;       // "rows" or a packed layout's name (bundles)

@@ -32,7 +32,8 @@ std::optional<std::uint32_t> match(std::string_view pattern, std::string_view st
   if (hole == std::string_view::npos) return stem == pattern ? std::optional(0u) : std::nullopt;
   const std::string_view head = pattern.substr(0, hole);
   const std::string_view tail = pattern.substr(hole + 2);
-  if (stem.size() <= head.size() + tail.size() || !stem.starts_with(head) || !stem.ends_with(tail)) {
+  if (stem.size() <= head.size() + tail.size() || !stem.starts_with(head) ||
+      !stem.ends_with(tail)) {
     return std::nullopt;
   }
   const std::string_view digits = stem.substr(head.size(), stem.size() - head.size() - tail.size());
@@ -50,7 +51,8 @@ std::optional<MappedName> map_stem(const Family& family, std::string_view name) 
     if (!layer) continue;
     if (rule.name.empty()) return MappedName{};
     const bool matrix = suffix == ".weight";
-    return MappedName{fill_layer(rule.name, *layer) + std::string(suffix), rule.transposed && matrix};
+    return MappedName{fill_layer(rule.name, *layer) + std::string(suffix),
+                      rule.transposed && matrix};
   }
   return std::nullopt;
 }

@@ -15,7 +15,8 @@ namespace {
 class Planner {
  public:
   explicit Planner(const ModelSpec& spec) : family_(find_family(spec.family)) {
-    if (family_ == nullptr) fail_unsupported("", fmt::format("family '{}' is not known", spec.family));
+    if (family_ == nullptr)
+      fail_unsupported("", fmt::format("family '{}' is not known", spec.family));
     plan_.spec = spec;
   }
 
@@ -30,7 +31,8 @@ class Planner {
   }
 
  private:
-  int weight(std::string name, WeightKind kind, std::uint64_t n, std::uint64_t k, bool optional = false) {
+  int weight(std::string name, WeightKind kind, std::uint64_t n, std::uint64_t k,
+             bool optional = false) {
     for (std::size_t i = 0; i < plan_.weights.size(); ++i) {
       if (plan_.weights[i].name == name) return static_cast<int>(i);
     }
@@ -61,7 +63,8 @@ class Planner {
     if (spec.learned_positions > 0) {
       step.pieces.push_back({.weight = table("position_embd", spec.learned_positions)});
     }
-    if (spec.token_types > 0) step.pieces.push_back({.weight = table("token_types", spec.token_types)});
+    if (spec.token_types > 0)
+      step.pieces.push_back({.weight = table("token_types", spec.token_types)});
     plan_.embed.push_back(step);
     if (!spec.embedding_norm) return;
     Step normed{.op = Op::norm};
@@ -99,8 +102,10 @@ class Planner {
     step.norm = norm(name, plan_.spec.width, spec.norm);
   }
 
-  // A branch's last step adds to the residual; post-norm stacks norm the sum, sandwich stacks the branch.
-  void branch_output(StackPlan& out, Step step, const std::string& post_norm, const std::string& sandwich) {
+  // A branch's last step adds to the residual; post-norm stacks norm the sum, sandwich stacks the
+  // branch.
+  void branch_output(StackPlan& out, Step step, const std::string& post_norm,
+                     const std::string& sandwich) {
     const StackSpec& spec = out.spec;
     step.out = spec.sandwich_norm ? Buffer::branch : Buffer::residual;
     step.accumulate = !spec.sandwich_norm;
@@ -137,13 +142,16 @@ class Planner {
     if (spec.qk_norm || spec.position == PositionKind::rope) {
       Step rotate{.op = Op::rotate, .layer = layer, .in = Buffer::qkv, .out = Buffer::qkv};
       if (spec.qk_norm) {
-        rotate.norm.weight = weight(block + "attn_q_norm.weight", WeightKind::vector, spec.head_dim, 1);
-        rotate.norm.bias = weight(block + "attn_k_norm.weight", WeightKind::vector, spec.head_dim, 1);
+        rotate.norm.weight =
+            weight(block + "attn_q_norm.weight", WeightKind::vector, spec.head_dim, 1);
+        rotate.norm.bias =
+            weight(block + "attn_k_norm.weight", WeightKind::vector, spec.head_dim, 1);
       }
       out.steps.push_back(rotate);
     }
     out.steps.push_back({.op = Op::store, .layer = layer, .in = Buffer::qkv});
-    out.steps.push_back({.op = Op::attention, .layer = layer, .in = Buffer::qkv, .out = Buffer::attended});
+    out.steps.push_back(
+        {.op = Op::attention, .layer = layer, .in = Buffer::qkv, .out = Buffer::attended});
     Step last = linear(layer, Buffer::attended, Buffer::residual);
     last.pieces.push_back(piece(block + std::string(names.attn_out), width, q, 0));
     branch_output(out, std::move(last), block + std::string(names.attn_norm),
@@ -169,7 +177,8 @@ class Planner {
     branch_input(in, spec, block + "cross_attn_norm");
     in.pieces.push_back(piece(block + "cross_attn_q", q, width, 0));
     out.steps.push_back(std::move(in));
-    out.steps.push_back({.op = Op::cross_attention, .layer = layer, .in = Buffer::qkv, .out = Buffer::attended});
+    out.steps.push_back(
+        {.op = Op::cross_attention, .layer = layer, .in = Buffer::qkv, .out = Buffer::attended});
     Step last = linear(layer, Buffer::attended, Buffer::residual);
     last.pieces.push_back(piece(block + "cross_attn_o", width, q, 0));
     branch_output(out, std::move(last), block + "cross_attn_norm", block + "cross_attn_post_norm");
@@ -213,10 +222,14 @@ std::uint64_t width_in(const StackSpec& spec, std::uint64_t width, Buffer buffer
   const std::uint64_t kv = std::uint64_t{spec.kv_heads} * spec.head_dim;
   switch (buffer) {
     case Buffer::residual:
-    case Buffer::branch: return width;
-    case Buffer::qkv: return q + 2 * kv;
-    case Buffer::attended: return q;
-    case Buffer::ffn: return std::uint64_t{spec.ffn} * (spec.gated ? 2 : 1);
+    case Buffer::branch:
+      return width;
+    case Buffer::qkv:
+      return q + 2 * kv;
+    case Buffer::attended:
+      return q;
+    case Buffer::ffn:
+      return std::uint64_t{spec.ffn} * (spec.gated ? 2 : 1);
   }
   return 0;
 }
@@ -227,7 +240,9 @@ constexpr std::string_view kBufferNames[] = {"residual", "qkv", "attended", "ffn
 
 }  // namespace
 
-Plan make_plan(const ModelSpec& spec) { return Planner(spec).make(); }
+Plan make_plan(const ModelSpec& spec) {
+  return Planner(spec).make();
+}
 
 std::uint64_t Plan::width_of(Buffer buffer) const {
   std::uint64_t width = 0;
@@ -242,7 +257,8 @@ std::string to_string(const Plan& plan, const Step& step) {
                                  kBufferNames[static_cast<std::size_t>(step.in)],
                                  kBufferNames[static_cast<std::size_t>(step.out)]);
   if (step.accumulate) line += " +=";
-  if (step.norm.weight != kNoWeight) line += " " + plan.weights[static_cast<std::size_t>(step.norm.weight)].name;
+  if (step.norm.weight != kNoWeight)
+    line += " " + plan.weights[static_cast<std::size_t>(step.norm.weight)].name;
   for (const Piece& piece : step.pieces) {
     line += " " + plan.weights[static_cast<std::size_t>(piece.weight)].name;
   }

@@ -44,13 +44,13 @@ struct NormRef {
 };
 
 enum class Op : std::uint8_t {
-  embed,            // residual = table[token] * scale (+ positions + token type)
-  linear,           // out (+)= matrices x prologue(in)
-  norm,             // out (+)= norm(in)
-  rotate,           // qkv: norm of each q and k head, then rope
-  store,            // qkv's k and v into the layer's cache
-  attention,        // attended = softmax(q k) v over the layer's cache
-  cross_store,      // the encoder's output through k and v matrices: the layer's cross keys and values
+  embed,        // residual = table[token] * scale (+ positions + token type)
+  linear,       // out (+)= matrices x prologue(in)
+  norm,         // out (+)= norm(in)
+  rotate,       // qkv: norm of each q and k head, then rope
+  store,        // qkv's k and v into the layer's cache
+  attention,    // attended = softmax(q k) v over the layer's cache
+  cross_store,  // the encoder's output through k and v matrices: the layer's cross keys and values
   cross_attention,  // as attention, over them
 };
 
@@ -70,8 +70,8 @@ struct Step {
   Buffer in = Buffer::residual;
   Buffer out = Buffer::residual;
   Prologue prologue = Prologue::none;
-  NormRef norm = {};            // of a norm step or prologue; rotate: weight = q's, bias = k's
-  bool accumulate = false;      // add to `out` instead of replacing it
+  NormRef norm = {};               // of a norm step or prologue; rotate: weight = q's, bias = k's
+  bool accumulate = false;         // add to `out` instead of replacing it
   std::vector<Piece> pieces = {};  // linear, cross_store
 };
 
@@ -84,11 +84,11 @@ struct StackPlan {
 struct Plan {
   ModelSpec spec;
   std::vector<WeightRef> weights;
-  std::vector<Step> embed;      // run before whichever stack reads tokens
-  StackPlan encoder;            // no steps where there is none
+  std::vector<Step> embed;  // run before whichever stack reads tokens
+  StackPlan encoder;        // no steps where there is none
   StackPlan decoder;
-  NormRef head_norm;            // before the head; weight kNoWeight for none
-  int head = kNoWeight;         // the head's matrix; kNoWeight: hidden states are the output
+  NormRef head_norm;     // before the head; weight kNoWeight for none
+  int head = kNoWeight;  // the head's matrix; kNoWeight: hidden states are the output
   int head_bias = kNoWeight;
 
   std::uint64_t width_of(Buffer buffer) const;  // floats a row, over both stacks

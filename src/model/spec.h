@@ -45,10 +45,11 @@ struct StackSpec {
   std::vector<LayerSpec> layers;
   NormKind norm = NormKind::rms;
   double norm_eps = 1e-5;
-  float norm_offset = 0.0f;   // 1 where weights are stored as w - 1 (Gemma)
-  bool pre_norm = true;       // false: norm after the residual sum (BERT)
-  bool sandwich_norm = false; // also a norm after attention and after the FFN, before the sum (Gemma)
-  bool qk_norm = false;       // RMSNorm on each head of q and k
+  float norm_offset = 0.0f;  // 1 where weights are stored as w - 1 (Gemma)
+  bool pre_norm = true;      // false: norm after the residual sum (BERT)
+  bool sandwich_norm =
+      false;             // also a norm after attention and after the FFN, before the sum (Gemma)
+  bool qk_norm = false;  // RMSNorm on each head of q and k
   bool final_norm = true;
   std::uint32_t heads = 0;
   std::uint32_t kv_heads = 0;
@@ -74,12 +75,12 @@ struct ModelSpec {
   std::uint32_t context_length = 0;
   std::optional<StackSpec> encoder;
   std::optional<StackSpec> decoder;
-  bool has_head = true;       // logits; without it the last hidden states are the output
-  bool tied_head = false;     // the head is the token embedding
+  bool has_head = true;    // logits; without it the last hidden states are the output
+  bool tied_head = false;  // the head is the token embedding
   double embedding_scale = 1.0;
-  double logit_scale = 1.0;   // multiplies the hidden states before the head
+  double logit_scale = 1.0;  // multiplies the hidden states before the head
   double logit_softcap = 0.0;
-  bool embedding_norm = false;       // a norm after the embeddings (BERT)
+  bool embedding_norm = false;          // a norm after the embeddings (BERT)
   std::uint32_t learned_positions = 0;  // rows of the position table
   std::uint32_t token_types = 0;        // rows of the token type table; row 0 is added
   std::int64_t decoder_start = -1;

@@ -16,15 +16,21 @@ constexpr std::string_view kPositions[] = {"none", "learned", "rope", "relative"
 constexpr std::string_view kScalings[] = {"none", "linear", "dynamic", "llama3", "yarn"};
 constexpr std::string_view kActivations[] = {"relu", "gelu", "gelu_tanh", "silu", "quick_gelu"};
 
-std::span<const std::string_view> spelling(NormKind) { return kNorms; }
-std::span<const std::string_view> spelling(PositionKind) { return kPositions; }
-std::span<const std::string_view> spelling(RopeScaling) { return kScalings; }
-std::span<const std::string_view> spelling(Activation) { return kActivations; }
+std::span<const std::string_view> spelling(NormKind) {
+  return kNorms;
+}
+std::span<const std::string_view> spelling(PositionKind) {
+  return kPositions;
+}
+std::span<const std::string_view> spelling(RopeScaling) {
+  return kScalings;
+}
+std::span<const std::string_view> spelling(Activation) {
+  return kActivations;
+}
 
 template <typename Visitor, typename T>
-void visit_fields(Visitor& v, T& x)
-  requires std::is_same_v<std::remove_const_t<T>, RopeSpec>
-{
+void visit_fields(Visitor& v, T& x) requires std::is_same_v<std::remove_const_t<T>, RopeSpec> {
   v("theta", x.theta);
   v("dim", x.dim);
   v("scaling", x.scaling);
@@ -40,17 +46,13 @@ void visit_fields(Visitor& v, T& x)
 }
 
 template <typename Visitor, typename T>
-void visit_fields(Visitor& v, T& x)
-  requires std::is_same_v<std::remove_const_t<T>, LayerSpec>
-{
+void visit_fields(Visitor& v, T& x) requires std::is_same_v<std::remove_const_t<T>, LayerSpec> {
   v("window", x.window);
   v("rope", x.rope);
 }
 
 template <typename Visitor, typename T>
-void visit_fields(Visitor& v, T& x)
-  requires std::is_same_v<std::remove_const_t<T>, StackSpec>
-{
+void visit_fields(Visitor& v, T& x) requires std::is_same_v<std::remove_const_t<T>, StackSpec> {
   v("layers", x.layers);
   v("norm", x.norm);
   v("norm_eps", x.norm_eps);
@@ -77,9 +79,7 @@ void visit_fields(Visitor& v, T& x)
 }
 
 template <typename Visitor, typename T>
-void visit_fields(Visitor& v, T& x)
-  requires std::is_same_v<std::remove_const_t<T>, ModelSpec>
-{
+void visit_fields(Visitor& v, T& x) requires std::is_same_v<std::remove_const_t<T>, ModelSpec> {
   v("family", x.family);
   v("vocab", x.vocab);
   v("width", x.width);
@@ -102,7 +102,7 @@ void visit_fields(Visitor& v, T& x)
 
 template <typename T>
 concept Described = std::is_same_v<T, RopeSpec> || std::is_same_v<T, LayerSpec> ||
-                    std::is_same_v<T, StackSpec> || std::is_same_v<T, ModelSpec>;
+    std::is_same_v<T, StackSpec> || std::is_same_v<T, ModelSpec>;
 
 class Writer {
  public:

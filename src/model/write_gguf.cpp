@@ -15,7 +15,8 @@ void write_rope(const std::string& arch, const StackSpec& stack, Metadata& metad
   if (stack.ropes.size() > 1) {
     metadata.set_f32(key("freq_base_swa"), static_cast<float>(stack.ropes[1].theta));
   }
-  // llama3 scaling is stored as the tensor rope_freqs; dynamic has no counterpart (halfbyte.model has it).
+  // llama3 scaling is stored as the tensor rope_freqs; dynamic has no counterpart (halfbyte.model
+  // has it).
   if (rope.scaling != RopeScaling::linear && rope.scaling != RopeScaling::yarn) return;
   const bool yarn = rope.scaling == RopeScaling::yarn;
   metadata.set_string(key("scaling.type"), yarn ? "yarn" : "linear");
@@ -36,7 +37,8 @@ std::uint32_t largest_window(const StackSpec& stack) {
 
 void spec_to_gguf(const ModelSpec& spec, Metadata& metadata) {
   const Family* family = find_family(spec.family);
-  const std::string arch(family != nullptr ? family->gguf_archs.front() : std::string_view(spec.family));
+  const std::string arch(family != nullptr ? family->gguf_archs.front()
+                                           : std::string_view(spec.family));
   const auto key = [&](std::string_view name) { return fmt::format("{}.{}", arch, name); };
   const StackSpec& stack = spec.encoder ? *spec.encoder : *spec.decoder;
   metadata.set_string("general.architecture", arch);
@@ -54,7 +56,8 @@ void spec_to_gguf(const ModelSpec& spec, Metadata& metadata) {
                    static_cast<float>(stack.norm_eps));
   if (!stack.causal && !spec.decoder) metadata.set_bool(key("attention.causal"), false);
   if (spec.encoder && spec.decoder) {
-    metadata.set_u32(key("decoder_block_count"), static_cast<std::uint32_t>(spec.decoder->layers.size()));
+    metadata.set_u32(key("decoder_block_count"),
+                     static_cast<std::uint32_t>(spec.decoder->layers.size()));
     // llama.cpp asks T5 files for both epsilons.
     metadata.set_f32(key("attention.layer_norm_epsilon"), static_cast<float>(stack.norm_eps));
   }

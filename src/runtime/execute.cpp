@@ -1,0 +1,428 @@
+#include "runtime/execute.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace halfbyte {
+
+namespace {
+
+constexpr std::uint64_t kDecodeRows = 4;      // up to here the decode kernels run
+constexpr std::uint64_t kAttentionRows = 32;  // query rows a unit of attention work
+
+// Input rows of a linear step, in the forms that its matrices take.
+struct LinearInput {
+  const float* f32 = nullptr;
+  std::uint64_t stride = 0;
+  QuantizedRows int8;
+};
+
+class Runner {
+ public:
+  Runner(const Pass& pass, std::size_t thread, Team& team)
+      : pass_(pass),
+        model_(pass.model),
+        ops_(pass.model.row_ops()),
+        space_(pass.workspace),
+        scratch_(pass.workspace.thread(thread)),
+        spec_(pass.stack.spec),
+        thread_(thread),
+        team_(team) {}
+
+  void embed() {
+    for (const Step& step : model_.plan().embed) {
+      step.op == Op::embed ? lookup(step) : norm(step);
+      team_.barrier();
+    }
+  }
+
+  void run(const Step& step) {
+    switch (step.op) {
+      case Op::embed:
+        lookup(step);
+        break;
+      case Op::linear:
+        linear(step);
+        break;
+      case Op::norm:
+        norm(step);
+        break;
+      case Op::rotate:
+        rotate(step);
+        return;  // store takes the same heads on the same thread
+      case Op::store:
+        store(step);
+        break;
+      case Op::attention:
+        attention(step, self_attention(step));
+        break;
+      case Op::cross_store:
+        return;  // done once, after the encoder
+      case Op::cross_attention:
+        attention(step, cross_attention(step));
+        break;
+    }
+    team_.barrier();
+  }
+
+  void cross_store(const Step& step, const float* encoded) {
+    const std::uint64_t rows = pass_.cross.length;
+    const LinearInput input = prepare(step, encoded, spec_width(), rows);
+    matrices(step, input, rows, pass_.cross.layer(step.layer), pass_.cross.row);
+    team_.barrier();
+  }
+
+  void head(const LogitRequest& request) {
+    const Plan& plan = model_.plan();
+    const std::uint64_t rows = pass_.rows - request.first;
+    Step step;
+    step.prologue = plan.head_norm.weight == kNoWeight ? Prologue::none : Prologue::norm;
+    step.norm = plan.head_norm;
+    step.pieces.push_back({plan.head, plan.head_bias, 0});
+    float* const hidden = space_.buffer(Buffer::residual) + request.first * spec_width();
+    if (plan.spec.logit_scale != 1.0)
+      scale_rows(hidden, rows, static_cast<float>(plan.spec.logit_scale));
+    const LinearInput input = prepare(step, hidden, spec_width(), rows);
+    matrices(step, input, rows, request.logits, plan.spec.vocab);
+    team_.barrier();
+    if (plan.spec.logit_softcap != 0.0)
+      softcap(request.logits, rows * plan.spec.vocab, plan.spec.logit_softcap);
+  }
+
+ private:
+  std::uint64_t spec_width() const { return model_.spec().width; }
+  Range my_rows(std::uint64_t rows) const { return split_range(rows, team_.size(), thread_); }
+  const Weight& weight(int index) const { return model_.weights()[index]; }
+
+  void lookup(const Step& step) {
+    const std::uint64_t width = spec_width();
+    const auto [begin, end] = my_rows(pass_.rows);
+    const auto scale = static_cast<float>(model_.spec().embedding_scale);
+    for (std::size_t row = begin; row < end; ++row) {
+      float* const x = space_.buffer(Buffer::residual) + row * width;
+      const auto token = static_cast<std::uint64_t>(pass_.tokens[row]);
+      model_.weights().lookup(step.pieces[0].weight, token, x);
+      if (scale != 1.0f) ops_.scale(scale, width, x);
+      for (std::size_t i = 1; i < step.pieces.size(); ++i) {
+        // Positions come before token types, of which every row has type 0.
+        const bool positions = i == 1 && model_.spec().learned_positions > 0;
+        model_.weights().lookup(step.pieces[i].weight, positions ? pass_.first_position + row : 0,
+                                scratch_.row);
+        ops_.add(scratch_.row, width, x);
+      }
+    }
+  }
+
+  void apply_norm(const NormRef& norm, const float* x, std::uint64_t n, float* y) const {
+    const StackSpec& spec = spec_;
+    const auto eps = static_cast<float>(spec.norm_eps);
+    if (spec.norm == NormKind::rms) {
+      ops_.rms_norm(x, weight(norm.weight).vector, spec.norm_offset, eps, n, y);
+    } else {
+      ops_.layer_norm(x, weight(norm.weight).vector, weight(norm.bias).vector, eps, n, y);
+    }
+  }
+
+  void norm(const Step& step) {
+    const std::uint64_t width = spec_width();
+    const auto [begin, end] = my_rows(pass_.rows);
+    for (std::size_t row = begin; row < end; ++row) {
+      const float* const x = space_.buffer(step.in) + row * width;
+      float* const y = space_.buffer(step.out) + row * width;
+      if (step.accumulate) {
+        apply_norm(step.norm, x, width, scratch_.row);
+        ops_.add(scratch_.row, width, y);
+      } else {
+        apply_norm(step.norm, x, width, y);
+      }
+    }
+  }
+
+  void scale_rows(float* x, std::uint64_t rows, float scale) {
+    const auto [begin, end] = my_rows(rows);
+    for (std::size_t row = begin; row < end; ++row)
+      ops_.scale(scale, spec_width(), x + row * spec_width());
+    team_.barrier();
+  }
+
+  void softcap(float* x, std::uint64_t count, double cap) {
+    const auto [begin, end] = split_range(count, team_.size(), thread_, 1024);
+    const auto c = static_cast<float>(cap);
+    for (std::size_t i = begin; i < end; ++i) x[i] = c * std::tanh(x[i] / c);
+  }
+
+  // One input row after the step's prologue; `to` receives it where it is not the row itself.
+  const float* transformed(const Step& step, const float* x, float* to) const {
+    switch (step.prologue) {
+      case Prologue::none:
+        return x;
+      case Prologue::norm:
+        apply_norm(step.norm, x, spec_width(), to);
+        break;
+      case Prologue::activation:
+        if (spec_.gated) {
+          ops_.activate_gated(spec_.activation, x, x + spec_.ffn, spec_.ffn, to);
+        } else {
+          ops_.activate(spec_.activation, x, spec_.ffn, to);
+        }
+        break;
+    }
+    return to;
+  }
+
+  // With one row every thread prepares its own copy, which costs less than a barrier; more rows are
+  // shared out. Ends with a barrier where they are.
+  LinearInput prepare(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows) {
+    const std::uint64_t k = weight(step.pieces[0].weight).matrix.k;
+    bool wants_int8 = false;
+    bool wants_f32 = false;
+    for (const Piece& piece : step.pieces) {
+      const bool int8 = weight(piece.weight).decode->int8 != nullptr;
+      (int8 ? wants_int8 : wants_f32) = true;
+    }
+    if (rows == 1) return prepare_own(step, x, k, wants_int8);
+    LinearInput input;
+    input.int8 = space_.quantized(rows, k);
+    const bool in_place = step.prologue == Prologue::none;
+    input.f32 = in_place ? x : space_.staging();
+    input.stride = in_place ? stride : k;
+    const auto [begin, end] = my_rows(rows);
+    for (std::size_t row = begin; row < end; ++row) {
+      float* const to = wants_f32 ? space_.staging() + row * k : scratch_.row;
+      const float* const ready = transformed(step, x + row * stride, to);
+      // quantize_rows takes row numbers; the pointer is set back so that `row` finds `ready`.
+      if (wants_int8) quantize_row(ready, row, input.int8);
+    }
+    team_.barrier();
+    return input;
+  }
+
+  LinearInput prepare_own(const Step& step, const float* x, std::uint64_t k, bool wants_int8) {
+    LinearInput input;
+    input.f32 = transformed(step, x, scratch_.row);
+    input.stride = k;
+    input.int8 = scratch_.quantized;
+    input.int8.rows = 1;
+    input.int8.k = k;
+    if (wants_int8) quantize_row(input.f32, 0, input.int8);
+    return input;
+  }
+
+  void quantize_row(const float* x, std::uint64_t row, const QuantizedRows& out) const {
+    const QuantizedRows one{1, out.k, out.codes + row * out.k, out.scales + row * (out.k / 32),
+                            out.sums + row * (out.k / 16)};
+    ops_.quantize_rows(x, out.k, 0, 1, one);
+  }
+
+  void linear(const Step& step) {
+    const LinearInput input =
+        prepare(step, space_.buffer(step.in), space_.width(step.in), pass_.rows);
+    const std::uint64_t stride = space_.width(step.out);
+    if (!step.accumulate) {
+      matrices(step, input, pass_.rows, space_.buffer(step.out), stride);
+      return;
+    }
+    // The branch buffer holds the product; each thread adds the columns that it has computed.
+    matrices(step, input, pass_.rows, space_.buffer(Buffer::branch), stride);
+    const Weight& w = weight(step.pieces[0].weight);
+    const auto [begin, end] = split_range(w.matrix.panels(), team_.size(), thread_);
+    add_columns(space_.buffer(Buffer::branch), space_.buffer(step.out), stride, begin * kPanel,
+                std::min<std::uint64_t>(w.matrix.n, end * kPanel));
+  }
+
+  void add_columns(const float* from, float* to, std::uint64_t stride, std::uint64_t begin,
+                   std::uint64_t end) const {
+    if (begin >= end) return;
+    for (std::uint64_t row = 0; row < pass_.rows; ++row) {
+      ops_.add(from + row * stride + begin, end - begin, to + row * stride + begin);
+    }
+  }
+
+  // All pieces' panels in one row, cut in as many equal parts as there are threads.
+  void matrices(const Step& step, const LinearInput& input, std::uint64_t rows, float* y,
+                std::uint64_t stride) {
+    std::uint64_t total = 0;
+    for (const Piece& piece : step.pieces) total += weight(piece.weight).matrix.panels();
+    const Range mine = split_range(total, team_.size(), thread_);
+    std::uint64_t first = 0;
+    for (const Piece& piece : step.pieces) {
+      const std::uint64_t panels = weight(piece.weight).matrix.panels();
+      const std::uint64_t begin = std::max<std::uint64_t>(mine.begin, first) - first;
+      const std::uint64_t end = std::min<std::uint64_t>(mine.end, first + panels) -
+                                std::min<std::uint64_t>(mine.end, first);
+      if (begin < end) matrix(piece, input, rows, begin, end, {y + piece.column, stride});
+      first += panels;
+    }
+  }
+
+  void matrix(const Piece& piece, const LinearInput& input, std::uint64_t rows, std::uint64_t begin,
+              std::uint64_t end, const LinearOutput& out) const {
+    const Weight& w = weight(piece.weight);
+    const LinearKernel& kernel = rows <= kDecodeRows ? *w.decode : *w.prefill;
+    if (kernel.int8 != nullptr) {
+      kernel.int8(w.matrix, begin, end, input.int8, out, scratch_.kernel);
+    } else {
+      kernel.f32(w.matrix, begin, end, input.f32, input.stride, rows, out, scratch_.kernel);
+    }
+    if (piece.bias == kNoWeight || !weight(piece.bias).present) return;
+    const std::uint64_t column = begin * kPanel;
+    const std::uint64_t columns = std::min<std::uint64_t>(w.matrix.n, end * kPanel) - column;
+    for (std::uint64_t row = 0; row < rows; ++row) {
+      ops_.add(weight(piece.bias).vector + column, columns, out.y + row * out.stride + column);
+    }
+  }
+
+  // Units of rotate and store: the kv heads' groups of each row, so that both split alike.
+  Range my_head_units() const {
+    return split_range(pass_.rows * spec_.kv_heads, team_.size(), thread_);
+  }
+
+  void rotate(const Step& step) {
+    const std::uint64_t dim = spec_.head_dim;
+    const std::uint64_t group = spec_.heads / spec_.kv_heads;
+    const auto [begin, end] = my_head_units();
+    for (std::size_t unit = begin; unit < end; ++unit) {
+      const std::uint64_t row = unit / spec_.kv_heads;
+      const std::uint64_t kv = unit % spec_.kv_heads;
+      float* const base = space_.buffer(Buffer::qkv) + row * space_.width(Buffer::qkv);
+      rotate_heads(step, row, base + kv * group * dim, group, step.norm.weight);
+      rotate_heads(step, row, base + (spec_.heads + kv) * dim, 1, step.norm.bias);
+    }
+  }
+
+  void rotate_heads(const Step& step, std::uint64_t row, float* x, std::uint64_t heads,
+                    int norm_weight) const {
+    const std::uint64_t dim = spec_.head_dim;
+    for (std::uint64_t h = 0; norm_weight != kNoWeight && h < heads; ++h) {
+      ops_.rms_norm(x + h * dim, weight(norm_weight).vector, spec_.norm_offset,
+                    static_cast<float>(spec_.norm_eps), dim, x + h * dim);
+    }
+    if (spec_.position != PositionKind::rope) return;
+    const std::uint32_t rope = spec_.layers[step.layer].rope;
+    ops_.rope(x, heads, dim, spec_.ropes[rope].dim,
+              pass_.ropes->at(rope, pass_.first_position + row), spec_.rope_interleaved);
+  }
+
+  void store(const Step& step) {
+    if (pass_.cache == nullptr) return;
+    const std::uint64_t dim = spec_.head_dim;
+    const CacheView keys = pass_.cache->keys(step.layer);
+    const CacheView values = pass_.cache->values(step.layer);
+    const auto [begin, end] = my_head_units();
+    for (std::size_t unit = begin; unit < end; ++unit) {
+      const std::uint64_t row = unit / spec_.kv_heads;
+      const std::uint64_t kv = unit % spec_.kv_heads;
+      const float* const base = space_.buffer(Buffer::qkv) + row * space_.width(Buffer::qkv);
+      const std::uint64_t place =
+          kv * keys.head_stride + (pass_.first_position + row) * keys.position_stride;
+      ops_.store_cache(base + (spec_.heads + kv) * dim, dim, keys.dtype, keys.data + place);
+      ops_.store_cache(base + (spec_.heads + spec_.kv_heads + kv) * dim, dim, values.dtype,
+                       values.data + place);
+    }
+  }
+
+  AttentionArgs common_attention() const {
+    AttentionArgs args;
+    args.q = space_.buffer(Buffer::qkv);
+    args.q_stride = space_.width(Buffer::qkv);
+    args.out = space_.buffer(Buffer::attended);
+    args.out_stride = space_.width(Buffer::attended);
+    args.rows = pass_.rows;
+    args.heads = spec_.heads;
+    args.kv_heads = spec_.kv_heads;
+    args.head_dim = spec_.head_dim;
+    args.first_position = pass_.first_position;
+    args.scale = static_cast<float>(spec_.attention_scale);
+    args.softcap = static_cast<float>(spec_.attention_softcap);
+    return args;
+  }
+
+  // f32 keys or values inside a row buffer: head h of position p at data + p * row + h * head_dim.
+  CacheView in_rows(float* data, std::uint64_t row) const {
+    return {DType::f32, reinterpret_cast<std::byte*>(data), spec_.head_dim * sizeof(float),
+            row * sizeof(float)};
+  }
+
+  AttentionArgs self_attention(const Step& step) const {
+    AttentionArgs args = common_attention();
+    args.causal = spec_.causal;
+    args.window = spec_.layers[step.layer].window;
+    args.length = pass_.first_position + pass_.rows;
+    args.key_mask = pass_.key_mask;
+    if (pass_.cache != nullptr) {
+      args.keys = pass_.cache->keys(step.layer);
+      args.values = pass_.cache->values(step.layer);
+    } else {
+      const std::uint64_t row = space_.width(Buffer::qkv);
+      float* const keys = space_.buffer(Buffer::qkv) + std::uint64_t{spec_.heads} * spec_.head_dim;
+      args.keys = in_rows(keys, row);
+      args.values = in_rows(keys + std::uint64_t{spec_.kv_heads} * spec_.head_dim, row);
+    }
+    if (pass_.bias != nullptr) {
+      args.bias = pass_.bias->values.data();
+      args.bias_head_stride = pass_.bias->stride;
+      args.bias_zero = pass_.bias->zero;
+    }
+    return args;
+  }
+
+  AttentionArgs cross_attention(const Step& step) const {
+    AttentionArgs args = common_attention();
+    args.causal = false;
+    args.length = pass_.cross.length;
+    args.key_mask = pass_.cross.mask;
+    float* const keys = pass_.cross.layer(step.layer);
+    args.keys = in_rows(keys, pass_.cross.row);
+    args.values = in_rows(keys + pass_.cross.row / 2, pass_.cross.row);
+    return args;
+  }
+
+  void attention(const Step&, const AttentionArgs& args) {
+    if (args.rows == 1) {
+      const auto [begin, end] = split_range(args.heads, team_.size(), thread_);
+      if (begin < end) ops_.attention(args, begin, end, 0, 1, scratch_.kernel);
+      return;
+    }
+    // Units go round the threads, since later rows of a causal pass see more keys.
+    const std::uint64_t group = args.heads / args.kv_heads;
+    const std::uint64_t blocks = (args.rows + kAttentionRows - 1) / kAttentionRows;
+    for (std::uint64_t unit = thread_; unit < blocks * args.kv_heads; unit += team_.size()) {
+      const std::uint64_t row = unit / args.kv_heads * kAttentionRows;
+      const std::uint64_t head = unit % args.kv_heads * group;
+      ops_.attention(args, head, head + group, row,
+                     std::min<std::uint64_t>(args.rows, row + kAttentionRows), scratch_.kernel);
+    }
+  }
+
+  const Pass& pass_;
+  const Model& model_;
+  const RowOps& ops_;
+  Workspace& space_;
+  const ThreadScratch& scratch_;
+  const StackSpec& spec_;
+  std::size_t thread_;
+  Team& team_;
+};
+
+}  // namespace
+
+void run_pass(const Pass& pass, const LogitRequest& request) {
+  pass.model.pool().run([&](std::size_t thread, Team& team) {
+    Runner runner(pass, thread, team);
+    runner.embed();
+    for (const Step& step : pass.stack.steps) runner.run(step);
+    if (request.logits != nullptr) runner.head(request);
+  });
+}
+
+void run_cross_store(const Pass& pass, const float* encoded) {
+  pass.model.pool().run([&](std::size_t thread, Team& team) {
+    Runner runner(pass, thread, team);
+    for (const Step& step : pass.stack.steps) {
+      if (step.op == Op::cross_store) runner.cross_store(step, encoded);
+    }
+  });
+}
+
+}  // namespace halfbyte

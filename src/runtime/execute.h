@@ -1,0 +1,58 @@
+// Running the steps of a plan: one loop, on all threads of one parallel region.
+//
+// Every thread walks the same list; a step splits its work by rows, heads or panels, and a barrier
+// follows where data crosses threads. Nothing here depends on the number of threads.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/thread_pool.h"
+#include "runtime/kv_cache.h"
+#include "runtime/model.h"
+#include "runtime/relative_bias.h"
+#include "runtime/rope_table.h"
+#include "runtime/workspace.h"
+#include "tokenizer/tokenizer.h"
+
+namespace halfbyte {
+
+// Keys and values of an encoder's output for each decoder layer: f32 [layers][length][2 * kv].
+struct CrossMemory {
+  float* data = nullptr;
+  std::uint64_t length = 0;
+  std::uint64_t row = 0;  // floats a position of one layer
+  const std::uint8_t* mask = nullptr;
+
+  float* layer(std::uint32_t index) const { return data + index * length * row; }
+};
+
+// What one pass over some rows works with.
+struct Pass {
+  const Model& model;
+  Workspace& workspace;
+  const StackPlan& stack;
+  std::uint64_t rows = 0;
+  std::uint64_t first_position = 0;
+  const TokenId* tokens = nullptr;
+  const KvCache* cache = nullptr;  // nullptr: this pass's own keys and values (encoders)
+  const RopeTable* ropes = nullptr;
+  const RelativeBias* bias = nullptr;
+  const std::uint8_t* key_mask = nullptr;
+  CrossMemory cross;
+};
+
+// Logits of rows [first, rows) of the pass.
+struct LogitRequest {
+  std::uint64_t first = 0;
+  float* logits = nullptr;  // [rows - first, vocab]; nullptr for none
+};
+
+// Embeds the tokens, runs the stack, computes the logits asked for.
+void run_pass(const Pass& pass, const LogitRequest& request);
+
+// The decoder's cross_store steps over the encoder's output, [length, width], into pass.cross.
+// pass.workspace must have room for cross.length rows.
+void run_cross_store(const Pass& pass, const float* encoded);
+
+}  // namespace halfbyte

@@ -1,0 +1,50 @@
+// A model that is ready to run: files, description, plan and weights, with the kernels chosen.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "base/thread_pool.h"
+#include "kernels/registry.h"
+#include "model/model_files.h"
+#include "model/plan.h"
+#include "runtime/weights.h"
+
+namespace halfbyte {
+
+struct LoadOptions {
+  CpuFeatures features = detect_cpu_features();
+  Compute compute = Compute::int8;  // f32: the reference path for quantized weights
+  ProgressSink progress;
+};
+
+class Model {
+ public:
+  // `pool` must outlive the model; it also runs it.
+  Model(ModelFiles files, ThreadPool& pool, const LoadOptions& options = {});
+  static std::unique_ptr<Model> open(const std::string& path, ThreadPool& pool,
+                                     const LoadOptions& options = {});
+
+  const ModelFiles& files() const { return files_; }
+  const ModelSpec& spec() const { return files_.spec(); }
+  const Plan& plan() const { return plan_; }
+  const Weights& weights() const { return weights_; }
+  const RowOps& row_ops() const { return row_ops_; }
+  CpuFeatures features() const { return features_; }
+  ThreadPool& pool() const { return pool_; }
+  // True where every matrix is f32: then the KV cache is f32, too, unless asked otherwise.
+  bool is_full_precision() const;
+  std::uint64_t file_bytes() const { return files_.checkpoint().bytes(); }
+
+ private:
+  ModelFiles files_;
+  Plan plan_;
+  ThreadPool& pool_;
+  CpuFeatures features_;
+  const RowOps& row_ops_;
+  Weights weights_;
+};
+
+}  // namespace halfbyte

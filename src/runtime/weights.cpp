@@ -1,0 +1,146 @@
+#include "runtime/weights.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "kernels/packed.h"
+
+namespace halfbyte {
+
+namespace {
+
+std::string_view file_of(const ModelFiles& files) {
+  return files.checkpoint().path();
+}
+
+bool is_packed(const ModelTensor& tensor) {
+  return tensor.layout == kPackedLayout;
+}
+
+TensorView view_of(const ModelTensor& tensor) {
+  return {tensor.name, tensor.dtype, tensor.shape, tensor.data};
+}
+
+// The plan and the checkpoint must agree on every shape; vectors count their elements only.
+void check_shape(const ModelFiles& files, const ModelTensor& tensor, const WeightRef& ref) {
+  const bool vector = ref.kind == WeightKind::vector;
+  const bool fits =
+      vector ? element_count(tensor.shape) == ref.n : tensor.shape == Shape{ref.n, ref.k};
+  if (fits) return;
+  const Shape expected = vector ? Shape{ref.n} : Shape{ref.n, ref.k};
+  fail_malformed(file_of(files),
+                 fmt::format("tensor '{}' has shape {}, the model's description asks for {}",
+                             ref.name, to_string(tensor.shape), to_string(expected)));
+}
+
+bool needs_packing(const WeightRef& ref, const ModelTensor& tensor, bool is_head) {
+  return (ref.kind == WeightKind::matrix || is_head) && !is_packed(tensor);
+}
+
+std::uint64_t arena_cost(const WeightRef& ref, const ModelTensor& tensor, bool is_head) {
+  if (needs_packing(ref, tensor, is_head))
+    return Arena::cost<std::byte>(packed_bytes(tensor.dtype, ref.n, ref.k));
+  return ref.kind == WeightKind::vector ? Arena::cost<float>(ref.n) : 0;
+}
+
+// [inputs, outputs] -> [outputs, inputs] of a plain (not block) type.
+std::vector<std::byte> transpose(const ModelTensor& tensor) {
+  const std::size_t size = info(tensor.dtype).block_bytes;
+  const std::uint64_t outputs = tensor.shape[0];
+  const std::uint64_t inputs = tensor.shape[1];
+  std::vector<std::byte> result(tensor.data.size());
+  for (std::uint64_t i = 0; i < inputs; ++i) {
+    for (std::uint64_t o = 0; o < outputs; ++o) {
+      std::memcpy(&result[(o * inputs + i) * size], &tensor.data[(i * outputs + o) * size], size);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+Weights::Weights(const ModelFiles& files, const Plan& plan, CpuFeatures features, Compute compute,
+                 ThreadPool& pool, const ProgressSink& progress)
+    : files_(files) {
+  std::vector<const ModelTensor*> tensors;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < plan.weights.size(); ++i) {
+    const WeightRef& ref = plan.weights[i];
+    const ModelTensor* tensor = ref.optional ? files.find(ref.name) : &files.need(ref.name);
+    tensors.push_back(tensor);
+    if (tensor == nullptr) continue;
+    check_shape(files, *tensor, ref);
+    bytes += arena_cost(ref, *tensor, plan.head == static_cast<int>(i));
+  }
+  arena_ = Arena(bytes);
+  weights_.resize(plan.weights.size());
+  for (std::size_t i = 0; i < plan.weights.size(); ++i) {
+    if (progress) progress("loading", i, plan.weights.size());
+    if (tensors[i] == nullptr) continue;
+    const WeightRef& ref = plan.weights[i];
+    Weight& weight = weights_[i];
+    weight.present = true;
+    if (ref.kind == WeightKind::vector) {
+      load_vector(*tensors[i], ref.n, weight);
+      continue;
+    }
+    const bool is_head = plan.head == static_cast<int>(i);
+    if (ref.kind == WeightKind::table && !is_head && !is_packed(*tensors[i])) {
+      if (info(tensors[i]->dtype).decode == nullptr) {
+        fail_unsupported(file_of(files),
+                         fmt::format("tensor '{}' of type {}", ref.name, name(tensors[i]->dtype)));
+      }
+      weight.rows = view_of(*tensors[i]);
+      continue;
+    }
+    load_matrix(*tensors[i], weight, pool);
+    weight.decode = select_linear(tensors[i]->dtype, Phase::decode, compute, features);
+    weight.prefill = select_linear(tensors[i]->dtype, Phase::prefill, compute, features);
+  }
+  if (progress) progress("loading", plan.weights.size(), plan.weights.size());
+}
+
+void Weights::load_matrix(const ModelTensor& tensor, Weight& weight, ThreadPool& pool) {
+  weight.matrix = {tensor.dtype, tensor.shape[0], tensor.shape[1], tensor.data.data()};
+  const std::uint64_t bytes = packed_bytes(tensor.dtype, weight.matrix.n, weight.matrix.k);
+  if (is_packed(tensor)) {
+    if (tensor.data.size() != bytes) {
+      fail_malformed(file_of(files_),
+                     fmt::format("tensor '{}' has {} bytes, its layout asks for {}", tensor.name,
+                                 tensor.data.size(), bytes));
+    }
+    return;
+  }
+  std::byte* const place = arena_.take<std::byte>(bytes);
+  weight.matrix.data = place;
+  TensorView source = view_of(tensor);
+  std::vector<std::byte> turned;
+  if (tensor.transposed) {
+    turned = transpose(tensor);
+    source.data = turned;
+  }
+  const std::uint64_t panel_bytes = weight.matrix.panel_bytes();
+  pool.parallel_for(weight.matrix.panels(), 4, [&](std::size_t begin, std::size_t end) {
+    pack_panels(source, begin, end, place + begin * panel_bytes);
+  });
+  files_.checkpoint().release(view_of(tensor));
+}
+
+void Weights::load_vector(const ModelTensor& tensor, std::uint64_t n, Weight& weight) {
+  float* const place = arena_.take<float>(n);
+  weight.vector = place;
+  TensorView flat = view_of(tensor);
+  flat.shape = {1, n};
+  decode_rows(flat, 0, 1, place);
+}
+
+void Weights::lookup(int index, std::uint64_t row, float* dst) const {
+  const Weight& weight = (*this)[index];
+  if (weight.matrix.data != nullptr) {
+    unpack_row(weight.matrix, row, dst);
+  } else {
+    info(weight.rows.dtype).decode(weight.rows.row(row).data(), dst, weight.rows.columns());
+  }
+}
+
+}  // namespace halfbyte

@@ -1,0 +1,51 @@
+// A model's weights as the kernels read them: packed matrices with the kernels chosen for them.
+//
+// A bundle's matrices are used where they are mapped. Other formats are packed into one arena while
+// loading, on all threads, and the pages of the file are given back as they are done with.
+#pragma once
+
+#include <vector>
+
+#include "base/log.h"
+#include "base/thread_pool.h"
+#include "kernels/registry.h"
+#include "model/model_files.h"
+#include "model/plan.h"
+#include "runtime/arena.h"
+
+namespace halfbyte {
+
+struct Weight {
+  bool present = false;  // false only for an optional vector that the checkpoint lacks
+  // matrix, and a table that is the head, too
+  PackedMatrix matrix;
+  const LinearKernel* decode = nullptr;
+  const LinearKernel* prefill = nullptr;
+  // table that is only looked up: rows as they stand in the file
+  TensorView rows;
+  // vector, f32
+  const float* vector = nullptr;
+};
+
+class Weights {
+ public:
+  // Fails with kMalformed where a tensor is missing or has another shape than the plan says, with
+  // kUnsupported where its type has no kernels. `files` must outlive the weights.
+  Weights(const ModelFiles& files, const Plan& plan, CpuFeatures features, Compute compute,
+          ThreadPool& pool, const ProgressSink& progress);
+
+  const Weight& operator[](int index) const { return weights_[static_cast<std::size_t>(index)]; }
+  std::uint64_t own_bytes() const { return arena_.size(); }  // not counting mapped files
+  // Row `row` of a table as f32 [k].
+  void lookup(int index, std::uint64_t row, float* dst) const;
+
+ private:
+  void load_matrix(const ModelTensor& tensor, Weight& weight, ThreadPool& pool);
+  void load_vector(const ModelTensor& tensor, std::uint64_t n, Weight& weight);
+
+  const ModelFiles& files_;
+  Arena arena_;
+  std::vector<Weight> weights_;
+};
+
+}  // namespace halfbyte

@@ -1,0 +1,78 @@
+#include "runtime/workspace.h"
+
+#include <algorithm>
+
+#include "kernels/row_ops.h"
+
+namespace halfbyte {
+
+namespace {
+
+// The widest input of any matrix; groups of 32 inputs are quantized together.
+std::uint64_t widest_input(const Plan& plan) {
+  std::uint64_t widest = plan.spec.width;
+  for (const WeightRef& ref : plan.weights) {
+    if (ref.kind != WeightKind::vector) widest = std::max(widest, ref.k);
+  }
+  return (widest + 31) / 32 * 32;
+}
+
+std::uint64_t quantized_cost(std::uint64_t rows, std::uint64_t k) {
+  return Arena::cost<std::int8_t>(rows * k) + Arena::cost<float>(rows * k / 32) +
+         Arena::cost<std::int32_t>(rows * k / 16);
+}
+
+QuantizedRows take_quantized(Arena& arena, std::uint64_t rows, std::uint64_t k) {
+  return {rows, k, arena.take<std::int8_t>(rows * k), arena.take<float>(rows * k / 32),
+          arena.take<std::int32_t>(rows * k / 16)};
+}
+
+std::uint64_t attention_scratch(const Plan& plan, std::uint64_t rows, std::uint64_t length) {
+  std::uint64_t bytes = 0;
+  for (const StackPlan* stack : {&plan.encoder, &plan.decoder}) {
+    if (stack->steps.empty()) continue;
+    bytes = std::max<std::uint64_t>(
+        bytes, attention_scratch_bytes(rows, stack->spec.heads, stack->spec.head_dim, length));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Workspace::Workspace(const Plan& plan, std::uint64_t rows, std::uint64_t length,
+                     std::size_t threads)
+    : rows_(rows) {
+  const std::uint64_t k = widest_input(plan);
+  const std::uint64_t kernel =
+      std::max<std::uint64_t>(linear_scratch_bytes(k), attention_scratch(plan, rows, length));
+  std::uint64_t widest = k;
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < kBuffers; ++i) {
+    widths_[i] = plan.width_of(static_cast<Buffer>(i));
+    widest = std::max(widest, widths_[i]);
+    total += Arena::cost<float>(rows * widths_[i]);
+  }
+  total += Arena::cost<float>(rows * k) + quantized_cost(rows, k);
+  total += threads *
+           (Arena::cost<std::byte>(kernel) + Arena::cost<float>(widest) + quantized_cost(1, k));
+  arena_ = Arena(total);
+  for (std::size_t i = 0; i < kBuffers; ++i) buffers_[i] = arena_.take<float>(rows * widths_[i]);
+  staging_ = arena_.take<float>(rows * k);
+  quantized_ = take_quantized(arena_, rows, k);
+  for (std::size_t i = 0; i < threads; ++i) {
+    ThreadScratch scratch;
+    scratch.kernel = arena_.take<std::byte>(kernel);
+    scratch.row = arena_.take<float>(widest);
+    scratch.quantized = take_quantized(arena_, 1, k);
+    threads_.push_back(scratch);
+  }
+}
+
+QuantizedRows Workspace::quantized(std::uint64_t rows, std::uint64_t k) const {
+  QuantizedRows view = quantized_;
+  view.rows = rows;
+  view.k = k;
+  return view;
+}
+
+}  // namespace halfbyte

@@ -1,0 +1,46 @@
+// The memory that one forward pass works in, planned once for a number of rows.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/linear.h"
+#include "model/plan.h"
+#include "runtime/arena.h"
+
+namespace halfbyte {
+
+// What one thread has to itself.
+struct ThreadScratch {
+  std::byte* kernel = nullptr;  // scratch of linear and attention kernels
+  float* row = nullptr;         // one row of the widest buffer
+  QuantizedRows quantized;      // one row, for steps that each thread prepares for itself
+};
+
+class Workspace {
+ public:
+  // Buffers for up to `rows` rows at a time, keys up to `length`, `threads` threads.
+  Workspace(const Plan& plan, std::uint64_t rows, std::uint64_t length, std::size_t threads);
+
+  std::uint64_t max_rows() const { return rows_; }
+  float* buffer(Buffer which) const { return buffers_[static_cast<std::size_t>(which)]; }
+  std::uint64_t width(Buffer which) const { return widths_[static_cast<std::size_t>(which)]; }
+  float* staging() const { return staging_; }  // [rows, widest k]
+  // For `rows` rows of k inputs.
+  QuantizedRows quantized(std::uint64_t rows, std::uint64_t k) const;
+  const ThreadScratch& thread(std::size_t index) const { return threads_[index]; }
+  std::uint64_t bytes() const { return arena_.size(); }
+
+ private:
+  static constexpr std::size_t kBuffers = 5;
+
+  std::uint64_t rows_;
+  std::uint64_t widths_[kBuffers] = {};
+  float* buffers_[kBuffers] = {};
+  float* staging_ = nullptr;
+  QuantizedRows quantized_;
+  std::vector<ThreadScratch> threads_;
+  Arena arena_;
+};
+
+}  // namespace halfbyte

@@ -29,6 +29,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "kernels/iq4_codes.h"
 #include "kernels/packed_matrix.h"
 #include "tensor/view.h"
 
@@ -54,10 +55,6 @@ struct PackedFormat {
 };
 
 constexpr std::string_view kPackedLayout = "p16";  // its name in a bundle
-
-// The published values of iq4_nl (ggml's format), plus 128.
-constexpr std::uint8_t kIq4Codes[16] = {1,   24,  45,  63,  79,  93,  106, 118,
-                                        129, 141, 153, 166, 181, 197, 217, 241};
 
 std::span<const PackedFormat> all_packed_formats();
 const PackedFormat* find_packed_format(DType dtype);  // nullptr: this type cannot be packed

@@ -4,11 +4,25 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/isa_rows.h"
+
 namespace halfbyte {
 
 #define HALFBYTE_ISA(name) const IsaRows& name##_rows();
 #include "kernels/isa_list.inc"
 #undef HALFBYTE_ISA
+
+std::vector<LinearKernel> linear_kernels(std::string_view isa, CpuFeatures needs,
+                                         std::initializer_list<LinearRows> lists) {
+  std::vector<LinearKernel> kernels;
+  for (const LinearRows& list : lists) {
+    for (const LinearRow& row : std::span(list.rows, list.count)) {
+      const Phase phase = row.prefill ? Phase::prefill : Phase::decode;
+      kernels.push_back({row.name, isa, needs, row.weight, phase, row.int8, row.f32});
+    }
+  }
+  return kernels;
+}
 
 std::span<const IsaRows* const> all_isas() {
   static const std::vector<const IsaRows*> isas = [] {

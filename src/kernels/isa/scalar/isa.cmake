@@ -1,3 +1,3 @@
-# Plain C++: every processor, no flags.
+# Plain C++ for every processor.
 set(isa_processors ".*")
 set(isa_flags "")

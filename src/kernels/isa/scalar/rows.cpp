@@ -1,30 +1,27 @@
 // Rows of the scalar reference kernels. They need nothing, so every weight type has a kernel.
 #include "kernels/isa/scalar/row_ops.h"
+#include "kernels/isa_rows.h"
 #include "kernels/reference/linear.h"
-#include "kernels/registry.h"
 
 namespace halfbyte {
+namespace {
 
-#define HALFBYTE_F32(type, phase)                                                            \
-  LinearKernel{"scalar." #type "." #phase, "scalar", {}, DType::type, Phase::phase, nullptr, \
-               reference_linear_f32},
-#define HALFBYTE_INT8(type, phase)                                                  \
-  LinearKernel{"scalar." #type "." #phase, "scalar", {}, DType::type, Phase::phase, \
-               reference_linear_int8,      nullptr},                                \
-      LinearKernel{"scalar." #type ".f32." #phase,                                  \
-                   "scalar",                                                        \
-                   {},                                                              \
-                   DType::type,                                                     \
-                   Phase::phase,                                                    \
-                   nullptr,                                                         \
-                   reference_linear_f32},
-#define HALFBYTE_QUANTIZED(type) HALFBYTE_INT8(type, decode) HALFBYTE_INT8(type, prefill)
-#define HALFBYTE_FLOAT(type) HALFBYTE_F32(type, decode) HALFBYTE_F32(type, prefill)
+constexpr LinearRow kRows[] = {
+#define HALFBYTE_F32(type, name)                                                 \
+  {"scalar." name ".decode", DType::type, false, nullptr, reference_linear_f32}, \
+      {"scalar." name ".prefill", DType::type, true, nullptr, reference_linear_f32},
+#define HALFBYTE_QUANTIZED(type)                                                       \
+  {"scalar." #type ".decode", DType::type, false, reference_linear_int8, nullptr},     \
+      {"scalar." #type ".prefill", DType::type, true, reference_linear_int8, nullptr}, \
+      HALFBYTE_F32(type, #type ".f32")
+#include "kernels/quantized_types.inc"
+    HALFBYTE_F32(f32, "f32") HALFBYTE_F32(f16, "f16") HALFBYTE_F32(bf16, "bf16")};
+
+}  // namespace
 
 const IsaRows& scalar_rows() {
-  static const LinearKernel linear[] = {
-#include "kernels/quantized_types.inc"
-      HALFBYTE_FLOAT(f32) HALFBYTE_FLOAT(f16) HALFBYTE_FLOAT(bf16)};
+  static const std::vector<LinearKernel> linear =
+      linear_kernels("scalar", {}, {{kRows, std::size(kRows)}});
   static const RowKernel rows[] = {{"scalar", {}, scalar_row_ops()}};
   static const IsaRows isa = {"scalar", 0, linear, rows};
   return isa;

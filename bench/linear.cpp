@@ -1,0 +1,104 @@
+// Linear kernels of the registry that this CPU can run, one thread:
+//   KERNEL/n/k/rows    GB/s are weights read a second, GOPS 2 * rows * n * k operations a second.
+// Sizes: a matrix that fits a cache and one that does not. Filter by kernel name, for example
+//   bench_kernels --benchmark_filter=avx512vnni.q4_0
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include "kernels/packed.h"
+#include "kernels/registry.h"
+
+namespace halfbyte {
+namespace {
+
+struct Free {
+  void operator()(void* p) const { std::free(p); }
+};
+template <typename T>
+using Array = std::unique_ptr<T[], Free>;
+template <typename T>
+Array<T> allocate(std::size_t count) {
+  const std::size_t bytes = (count * sizeof(T) + 63) / 64 * 64 + 64;
+  return Array<T>(static_cast<T*>(std::aligned_alloc(64, bytes)));
+}
+
+struct Problem {
+  std::size_t n, k, rows;
+  Array<std::byte> weights, scratch;
+  Array<std::int8_t> codes;
+  Array<float> scales, x, y;
+  Array<std::int32_t> sums;
+
+  Problem(DType type, std::size_t outputs, std::size_t inputs, std::size_t m)
+      : n(outputs),
+        k(inputs),
+        rows(m),
+        weights(allocate<std::byte>(packed_bytes(type, n, k))),
+        scratch(allocate<std::byte>(linear_scratch_bytes(k))),
+        codes(allocate<std::int8_t>(rows * k)),
+        scales(allocate<float>(rows * k / 32)),
+        x(allocate<float>(rows * k)),
+        y(allocate<float>(rows * n)),
+        sums(allocate<std::int32_t>(rows * k / 16)) {
+    // Bytes below 0x40 are neither NaN nor subnormal often enough to matter as f16 scales.
+    std::minstd_rand random(1);
+    const std::size_t bytes = packed_bytes(type, n, k);
+    for (std::size_t i = 0; i < bytes; ++i) {
+      weights[i] = std::byte((i % 2 != 0 ? 0x20u : 0u) | (random() >> 8 & 0x1Fu));
+    }
+    for (std::size_t i = 0; i < rows * k; ++i) {
+      codes[i] = static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
+      x[i] = static_cast<float>(codes[i]) / 127.0f;
+    }
+    std::fill_n(scales.get(), rows * k / 32, 0.01f);
+    std::fill_n(sums.get(), rows * k / 16, 3);
+  }
+};
+
+void run(benchmark::State& state, const LinearKernel& kernel) {
+  const auto size = [&](int i) { return static_cast<std::size_t>(state.range(i)); };
+  const Problem p(kernel.weight, size(0), size(1), size(2));
+  const PackedMatrix w = {kernel.weight, p.n, p.k, p.weights.get()};
+  const QuantizedRows rows = {p.rows, p.k, p.codes.get(), p.scales.get(), p.sums.get()};
+  const LinearOutput out = {p.y.get(), p.n};
+  for (auto _ : state) {
+    if (kernel.int8 != nullptr) {
+      kernel.int8(w, 0, w.panels(), rows, out, p.scratch.get());
+    } else {
+      kernel.f32(w, 0, w.panels(), p.x.get(), p.k, p.rows, out, p.scratch.get());
+    }
+    benchmark::ClobberMemory();
+  }
+  const auto rate = [&](double amount) {
+    return benchmark::Counter(amount * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+  };
+  const double work = 2.0 * static_cast<double>(p.n) * static_cast<double>(p.k);
+  state.counters["GB/s"] = rate(static_cast<double>(packed_bytes(kernel.weight, p.n, p.k)));
+  state.counters["GOPS"] = rate(work * static_cast<double>(p.rows));
+}
+
+const bool registered = [] {
+  const CpuFeatures features = detect_cpu_features();
+  for (const IsaRows* isa : all_isas()) {
+    for (const LinearKernel& kernel : isa->linear) {
+      if (!features.includes(kernel.needs)) continue;
+      auto* bench =
+          benchmark::RegisterBenchmark(std::string(kernel.name).c_str(),
+                                       [&kernel](benchmark::State& state) { run(state, kernel); });
+      bench->Unit(benchmark::kMicrosecond);
+      if (kernel.phase == Phase::decode) {
+        bench->Args({1536, 576, 1})->Args({2048, 8192, 1})->Args({32768, 8192, 1});
+      } else {
+        bench->Args({1536, 576, 512})->Args({2048, 2048, 512})->Args({512, 8192, 512});
+      }
+    }
+  }
+  return true;
+}();
+
+}  // namespace
+}  // namespace halfbyte

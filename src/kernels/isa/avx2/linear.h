@@ -1,0 +1,11 @@
+// Linear kernels for AVX2 with FMA and F16C.
+#pragma once
+
+#include "kernels/linear_rows.h"
+
+namespace halfbyte {
+
+LinearRows avx2_int8_rows();
+LinearRows avx2_f32_rows();
+
+}  // namespace halfbyte

@@ -1,0 +1,18 @@
+// Rows of the AVX2 kernels.
+#include "kernels/isa/avx2/linear.h"
+#include "kernels/isa/avx2/row_ops.h"
+#include "kernels/isa_rows.h"
+
+namespace halfbyte {
+
+const IsaRows& avx2_rows() {
+  using enum CpuFeature;
+  static const CpuFeatures needs = cpu_features({avx2});
+  static const std::vector<LinearKernel> linear =
+      linear_kernels("avx2", needs, {avx2_int8_rows(), avx2_f32_rows()});
+  static const RowKernel rows[] = {{"avx2", needs, avx2_row_ops()}};
+  static const IsaRows isa = {"avx2", 10, linear, rows};
+  return isa;
+}
+
+}  // namespace halfbyte

@@ -1,0 +1,29 @@
+// Linear kernels in f32.
+#include <cstring>
+
+#include <immintrin.h>
+
+#include "kernels/generic/compiler.h"
+#include "kernels/iq4_codes.h"
+#include "kernels/isa/avx512vnni/linear.h"
+
+#define HALFBYTE_ISA_NAME "avx512vnni"
+
+namespace halfbyte {
+namespace {
+
+// Each needs those before it.
+// clang-format off
+#include "kernels/generic/unroll.inl"
+#include "kernels/isa/avx512vnni/vector.inl"
+#include "kernels/generic/linear_layouts.inl"
+#include "kernels/generic/linear_f32.inl"
+// clang-format on
+
+}  // namespace
+
+LinearRows avx512vnni_f32_rows() {
+  return {kF32Rows, sizeof(kF32Rows) / sizeof(kF32Rows[0])};
+}
+
+}  // namespace halfbyte

@@ -1,0 +1,18 @@
+// Rows of the AVX-512 VNNI kernels.
+#include "kernels/isa/avx512vnni/linear.h"
+#include "kernels/isa/avx512vnni/row_ops.h"
+#include "kernels/isa_rows.h"
+
+namespace halfbyte {
+
+const IsaRows& avx512vnni_rows() {
+  using enum CpuFeature;
+  static const CpuFeatures needs = cpu_features({avx2, avx512, avx512vnni});
+  static const std::vector<LinearKernel> linear =
+      linear_kernels("avx512vnni", needs, {avx512vnni_int8_rows(), avx512vnni_f32_rows()});
+  static const RowKernel rows[] = {{"avx512vnni", needs, avx512vnni_row_ops()}};
+  static const IsaRows isa = {"avx512vnni", 30, linear, rows};
+  return isa;
+}
+
+}  // namespace halfbyte

@@ -1,0 +1,10 @@
+// Linear kernels for 256-bit VNNI without AVX-512 (client CPUs since 2021).
+#pragma once
+
+#include "kernels/linear_rows.h"
+
+namespace halfbyte {
+
+LinearRows avxvnni_int8_rows();
+
+}  // namespace halfbyte

@@ -1,0 +1,22 @@
+// Dot products by VPDPBUSD on 256 bits, with the VEX encoding of client CPUs. Included inside an
+// anonymous namespace, after generic/linear_vector_256.inl.
+
+struct V : Vector256 {
+  static constexpr bool kSigned8 = false;
+
+  static HALFBYTE_INLINE Int from_unsigned(Int codes) { return codes; }
+  static HALFBYTE_INLINE Int iq4_codes(Int nibbles) { return lookup_iq4(nibbles); }
+  template <int I, bool /*Eight*/>
+  static HALFBYTE_INLINE Float code_to_float(Int codes, int offset) {
+    return byte_to_float<I, false>(codes, offset);
+  }
+
+  // sum + the products of steps [First, First + Count) with the inputs x[32].
+  template <int Bits, int First, int Count>
+  static HALFBYTE_INLINE Int dot(Int sum, const Int codes[8], const std::int8_t* x) {
+    unroll<Count>([&](auto i) HALFBYTE_INLINE_LAMBDA {
+      sum = _mm256_dpbusd_avx_epi32(sum, codes[First + i], broadcast_step(x + 4 * (First + i)));
+    });
+    return sum;
+  }
+};

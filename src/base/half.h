@@ -1,7 +1,8 @@
 // Half precision (IEEE binary16) and bfloat16 as bit patterns, converted in software.
 //
-// Rounding is to nearest, ties to even. NaNs stay NaNs (quiet). These are the reference; kernels
-// use the CPU's own conversions, which agree bit for bit.
+// Rounding is to nearest, ties to even. These are the reference; kernels use the CPU's own
+// conversions, which agree bit for bit, except for NaNs: they stay NaNs, but float_to_half drops
+// the payload (as ggml does) where CPUs keep its upper bits.
 #pragma once
 
 #include <bit>
@@ -15,7 +16,7 @@ inline float half_to_float(std::uint16_t h) {
   const std::uint32_t mantissa = h & 0x3FFu;
   std::uint32_t magnitude = 0;
   if (exponent == 0x1F) {  // infinity, NaN
-    magnitude = 0x7F800000u | (mantissa << 13);
+    magnitude = 0x7F800000u | (mantissa << 13) | (mantissa != 0 ? 0x400000u : 0u);  // quiet
   } else if (exponent == 0) {  // subnormal: a multiple of 2^-24, exact in a float
     magnitude = std::bit_cast<std::uint32_t>(static_cast<float>(mantissa) * 0x1p-24f);
   } else {

@@ -1,0 +1,23 @@
+// Attention in AVX-512: kernels/generic/attention.inl over this folder's vectors.
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/isa/avx512vnni/row_ops.h"
+#include "kernels/isa/avx512vnni/vec.h"
+
+namespace halfbyte {
+namespace {
+#include "kernels/generic/attention_layout.inl"
+// In this order.
+#include "kernels/generic/math.inl"
+// In this order.
+#include "kernels/generic/attention.inl"
+}  // namespace
+
+void avx512vnni_attention(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+                          std::size_t row_begin, std::size_t row_end, std::byte* scratch) noexcept {
+  attention(args, head_begin, head_end, row_begin, row_end, scratch);
+}
+
+}  // namespace halfbyte

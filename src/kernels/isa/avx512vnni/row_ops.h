@@ -1,0 +1,13 @@
+// Row operations in AVX-512.
+#pragma once
+
+#include "kernels/row_ops.h"
+
+namespace halfbyte {
+
+const RowOps& avx512vnni_row_ops();
+// The attention of that table, which is compiled on its own.
+void avx512vnni_attention(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+                          std::size_t row_begin, std::size_t row_end, std::byte* scratch) noexcept;
+
+}  // namespace halfbyte

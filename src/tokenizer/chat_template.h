@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,8 +26,10 @@ class ChatTemplate {
 
   // `variables`: messages, add_generation_prompt, tools, bos_token, eos_token, ... as JSON.
   // Fails with kMalformed where the template raises (raise_exception's own message), where an
-  // undefined value is used, or where a limit is passed.
-  std::string render(const Json& variables, const TemplateLimits& limits = {}) const;
+  // undefined value is used, or where a limit is passed. `now`: the local time that strftime_now
+  // shows; null asks the clock.
+  std::string render(const Json& variables, const TemplateLimits& limits = {},
+                     const std::tm* now = nullptr) const;
 
  private:
   struct Program;

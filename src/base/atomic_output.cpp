@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -46,7 +47,24 @@ fs::path without_trailing_slash(const std::string& path) {
 std::string temporary_name(const std::string& final_path) {
   const fs::path p = without_trailing_slash(final_path);
   if (p.filename().empty()) fail_usage("the output needs a file name");
-  return (p.parent_path() / fmt::format(".{}.{}.tmp", p.filename().string(), ::getpid())).string();
+  // A killed process may have left its temporary behind, and in a container the next process often
+  // gets the same id; so the first free name is taken (and creating it is exclusive).
+  std::error_code ignored;
+  for (int attempt = 0;; ++attempt) {
+    const std::string suffix = attempt == 0 ? "" : fmt::format(".{}", attempt);
+    fs::path name =
+        p.parent_path() / fmt::format(".{}.{}{}.tmp", p.filename().string(), ::getpid(), suffix);
+    if (!fs::exists(fs::symlink_status(name, ignored))) return name.string();
+  }
+}
+
+void rename_folder(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) fail_errno(to, "cannot rename to");
+}
+
+// Both names at once, so that a killed process leaves either folder under the final name.
+bool exchange(const std::string& a, const std::string& b) {
+  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
 }
 
 }  // namespace
@@ -137,22 +155,27 @@ std::string AtomicFolder::path_of(std::string_view name) const {
 }
 
 void AtomicFolder::commit() {
-  // rename() replaces only an empty folder, so an old one is moved aside first.
-  const std::string old = temporary_ + ".old";
-  std::error_code ignored;
-  const bool replaces = fs::exists(final_path_, ignored);
   sync_folder(temporary_);
-  if (replaces && ::rename(final_path_.c_str(), old.c_str()) != 0) {
-    fail_errno(final_path_, "cannot move the old folder aside");
-  }
-  if (::rename(temporary_.c_str(), final_path_.c_str()) != 0) {
-    const int error = errno;
-    if (replaces) ::rename(old.c_str(), final_path_.c_str());
-    errno = error;
-    fail_errno(final_path_, "cannot rename to");
+  std::error_code ignored;
+  std::string old;
+  if (!fs::exists(final_path_, ignored)) {
+    rename_folder(temporary_, final_path_);
+  } else if (exchange(temporary_, final_path_)) {
+    old = temporary_;
+  } else {
+    // The file system cannot exchange, and rename() replaces only an empty folder: the old one is
+    // moved aside first.
+    old = temporary_name(final_path_);
+    rename_folder(final_path_, old);
+    try {
+      rename_folder(temporary_, final_path_);
+    } catch (const Error&) {
+      ::rename(old.c_str(), final_path_.c_str());
+      throw;
+    }
   }
   committed_ = true;
-  if (replaces) fs::remove_all(old, ignored);
+  if (!old.empty()) fs::remove_all(old, ignored);
   sync_folder(fs::path(final_path_).parent_path());
 }
 

@@ -15,7 +15,7 @@ inline float half_to_float(std::uint16_t h) {
   const std::uint32_t exponent = (h >> 10) & 0x1Fu;
   const std::uint32_t mantissa = h & 0x3FFu;
   std::uint32_t magnitude = 0;
-  if (exponent == 0x1F) {  // infinity, NaN
+  if (exponent == 0x1F) {                                                           // infinity, NaN
     magnitude = 0x7F800000u | (mantissa << 13) | (mantissa != 0 ? 0x400000u : 0u);  // quiet
   } else if (exponent == 0) {  // subnormal: a multiple of 2^-24, exact in a float
     magnitude = std::bit_cast<std::uint32_t>(static_cast<float>(mantissa) * 0x1p-24f);

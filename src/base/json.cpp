@@ -12,7 +12,11 @@ namespace halfbyte {
 
 namespace {
 
-constexpr std::size_t kMaxDepth = 64;
+constexpr int kMaxDepth = 64;
+
+bool starts(Json::parse_event_t event) {
+  return event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+}
 
 // Checks nesting and duplicate keys while the parser runs; builds nothing itself.
 class Checker {
@@ -20,7 +24,8 @@ class Checker {
   explicit Checker(std::string_view file) : file_(file) {}
 
   bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > static_cast<int>(kMaxDepth)) {
+    // `depth` counts the objects and arrays around the one that starts here.
+    if (starts(event) && depth >= kMaxDepth) {
       fail_malformed(file_, fmt::format("JSON nested deeper than {}", kMaxDepth));
     }
     if (event == Json::parse_event_t::object_start) keys_.emplace_back();
@@ -49,7 +54,10 @@ Json parse_json(std::string_view text, std::string_view file) {
       return checker(depth, event, parsed);
     });
   } catch (const Json::parse_error& error) {
-    fail_malformed(file, "not valid JSON", error.byte);
+    // The parser counts bytes from 1.
+    fail_malformed(file, "not valid JSON", error.byte == 0 ? 0 : error.byte - 1);
+  } catch (const Json::exception&) {
+    fail_malformed(file, "a JSON number is out of range");
   }
 }
 

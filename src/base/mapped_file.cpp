@@ -12,7 +12,10 @@ namespace halfbyte {
 
 namespace {
 
-constexpr std::uintptr_t kPage = 4096;
+// 4 KiB on most machines, but 16 or 64 KiB on some ARM boards.
+std::uintptr_t page_size() {
+  return static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+}
 
 class Descriptor {
  public:
@@ -65,15 +68,17 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 void MappedFile::prefetch(ByteView range) const {
   if (range.empty()) return;
-  const auto begin = reinterpret_cast<std::uintptr_t>(range.data()) & ~(kPage - 1);
+  const auto begin = reinterpret_cast<std::uintptr_t>(range.data()) & ~(page_size() - 1);
   const auto end = reinterpret_cast<std::uintptr_t>(range.data()) + range.size();
   ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
 }
 
 void MappedFile::release(ByteView range) const {
   // Only whole pages inside the range: its neighbours may still be in use.
-  const auto begin = (reinterpret_cast<std::uintptr_t>(range.data()) + kPage - 1) & ~(kPage - 1);
-  const auto end = (reinterpret_cast<std::uintptr_t>(range.data()) + range.size()) & ~(kPage - 1);
+  const std::uintptr_t page = page_size();
+  const auto first = reinterpret_cast<std::uintptr_t>(range.data());
+  const std::uintptr_t begin = (first + page - 1) & ~(page - 1);
+  const std::uintptr_t end = (first + range.size()) & ~(page - 1);
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 

@@ -7,8 +7,8 @@
 //   reference is built for the baseline x86-64, which has no fused multiply-add, and gguf-py
 //   multiplies and adds in two numpy operations: all agree. The same C code built for a CPU with
 //   FMA fuses `x * id + 8.5` of q4_0 and q5_0: where the rounded product lies on a tie and the
-//   exact one just below it, the quant comes out one lower (in 2-3 of 1000 blocks of bfloat16
-//   weights, 1 of 10^5 to 10^6 of others). kFusedTie in tests/tensor is such a block.
+//   exact one just below it, the quant comes out one lower (in 2 to 3 of 1000 blocks of bfloat16
+//   numbers, in 2 to 8 of 10^6 blocks of others). kFusedTie in tests/tensor is such a block.
 // - Zeros of both signs and NaNs: what a sequential search with < and > finds. gguf-py differs
 //   there, in the sign of a zero scale or minimum and in blocks with NaNs; C is followed.
 // - Conversions of NaN or out-of-range values to integers, which C++ leaves open. They occur where

@@ -63,7 +63,7 @@ void rename_folder(const std::string& from, const std::string& to) {
 }
 
 // Both names at once, so that a killed process leaves either folder under the final name.
-bool exchange(const std::string& a, const std::string& b) {
+bool swap_names(const std::string& a, const std::string& b) {
   return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
 }
 
@@ -160,7 +160,7 @@ void AtomicFolder::commit() {
   std::string old;
   if (!fs::exists(final_path_, ignored)) {
     rename_folder(temporary_, final_path_);
-  } else if (exchange(temporary_, final_path_)) {
+  } else if (swap_names(temporary_, final_path_)) {
     old = temporary_;
   } else {
     // The file system cannot exchange, and rename() replaces only an empty folder: the old one is

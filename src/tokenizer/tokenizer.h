@@ -25,6 +25,8 @@ struct EncodeOptions {
       true;  // "<|im_start|>" in the text is the token, as in the reference library
 };
 
+struct TokenizerSpec;
+
 class Tokenizer {
  public:
   // tokenizer.json, with tokenizer_config.json (or "") for bos, eos and add_bos/add_eos.
@@ -53,6 +55,7 @@ class Tokenizer {
   // Ids that end a reply: eos, and end-of-turn tokens that the vocabulary declares.
   const std::vector<TokenId>& end_ids() const;
 
+  // Ill-formed UTF-8 in `text` is read as U+FFFD. At most 256 MiB at once (kUsage above that).
   std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options = {}) const;
   // Invalid UTF-8 that tokens make up becomes U+FFFD.
   std::string decode(const std::vector<TokenId>& ids, bool skip_special = false) const;
@@ -68,9 +71,14 @@ class Tokenizer {
 
   struct State;
   const State& state() const { return *state_; }
+  // From a resolved description; what all readers end in.
+  static Tokenizer build(TokenizerSpec spec);
 
  private:
+  explicit Tokenizer(std::shared_ptr<const State> state);
+
   std::shared_ptr<const State> state_;
+  std::string chat_template_;
 };
 
 // Decodes a growing sequence; text comes out only in whole characters.

@@ -1,0 +1,27 @@
+// What a Tokenizer holds: the resolved spec and the engines built from it. Immutable once built.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "tokenizer/added_tokens.h"
+#include "tokenizer/model.h"
+#include "tokenizer/normalizer.h"
+#include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/spec.h"
+
+namespace halfbyte {
+
+struct Tokenizer::State {
+  explicit State(TokenizerSpec resolved);
+
+  TokenizerSpec spec;
+  Normalizer normalizer;
+  PreTokenizer pre_tokenizer;
+  std::unique_ptr<Model> model;
+  AddedTokenMatcher raw_tokens;         // looked for in the text as it is
+  AddedTokenMatcher normalized_tokens;  // looked for in the normalized text
+  std::vector<bool> special;            // by id
+};
+
+}  // namespace halfbyte

@@ -1,0 +1,75 @@
+// Tokenizers of every kind against what their reference libraries gave: files of cases, one JSON
+// object a line ("text", "ids", "ids_special", "decoded"). tools/make_tokenizer_data.py makes them.
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "base/mapped_file.h"
+#include "tokenizer/tokenizer.h"
+
+namespace halfbyte {
+namespace {
+
+namespace fs = std::filesystem;
+const fs::path kData = fs::path(HALFBYTE_TEST_DATA) / "tokenizers";
+
+Tokenizer open_json(const fs::path& folder) {
+  const fs::path config = folder / "tokenizer_config.json";
+  return Tokenizer::from_json(read_text_file(folder / "tokenizer.json"),
+                              fs::exists(config) ? read_text_file(config) : "", "tokenizer.json");
+}
+
+std::vector<Json> read_cases(const fs::path& path) {
+  std::vector<Json> cases;
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) cases.push_back(parse_json(line, "cases"));
+  return cases;
+}
+
+std::vector<TokenId> ids_of(const Json& value) {
+  return value.get<std::vector<TokenId>>();
+}
+
+std::string stream(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
+  StreamDecoder decoder(tokenizer, false);
+  std::string out;
+  for (const TokenId id : ids) {
+    const std::string part = decoder.push(id);
+    EXPECT_TRUE(is_valid_utf8(part));
+    out += part;
+  }
+  return out + decoder.finish();
+}
+
+void check(const Tokenizer& tokenizer, const fs::path& cases_file) {
+  const std::vector<Json> cases = read_cases(cases_file);
+  ASSERT_FALSE(cases.empty());
+  for (const Json& entry : cases) {
+    const std::string text = entry["text"];
+    SCOPED_TRACE(cases_file.string() + ": " + text.substr(0, 200));
+    const std::vector<TokenId> ids = ids_of(entry["ids"]);
+    EXPECT_EQ(tokenizer.encode(text), ids);
+    if (entry.contains("ids_special")) {
+      EXPECT_EQ(tokenizer.encode(text, {true, true}), ids_of(entry["ids_special"]));
+    }
+    if (entry.contains("decoded")) {
+      EXPECT_EQ(tokenizer.decode(ids), entry["decoded"].get<std::string>());
+      EXPECT_EQ(stream(tokenizer, ids), entry["decoded"].get<std::string>());
+    }
+  }
+}
+
+TEST(TokenizerGoldens, TokenizerJson) {
+  int found = 0;
+  for (const auto& entry : fs::directory_iterator(kData)) {
+    if (!fs::exists(entry.path() / "tokenizer.json")) continue;
+    check(open_json(entry.path()), entry.path() / "cases.jsonl");
+    ++found;
+  }
+  EXPECT_GE(found, 1);
+}
+
+}  // namespace
+}  // namespace halfbyte

@@ -21,3 +21,6 @@ if(HALFBYTE_SANITIZE)
     -fsanitize=${HALFBYTE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(halfbyte_options INTERFACE -fsanitize=${HALFBYTE_SANITIZE})
 endif()
+if(HALFBYTE_FUZZ)  # the fuzzer must see the branches of the library, not only of the harness
+  target_compile_options(halfbyte_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()

@@ -105,6 +105,7 @@ Generation generate(Session& session, const Tokenizer& tokenizer, std::span<cons
   Sampler sampler(options.sampling);
   StreamDecoder decoder(tokenizer);
   StopFilter filter(options.stop, result.text, sink);
+  bool cut = false;  // by a stop string or the sink
   const auto decode_start = Clock::now();
   while (result.tokens.size() < options.max_tokens) {
     const TokenId id = sampler.sample(logits, history);
@@ -114,7 +115,8 @@ Generation generate(Session& session, const Tokenizer& tokenizer, std::span<cons
     }
     result.tokens.push_back(id);
     history.push_back(id);
-    if (filter.push(decoder.push(id))) {
+    cut = filter.push(decoder.push(id));
+    if (cut) {
       result.finish = FinishReason::stop;
       break;
     }
@@ -124,7 +126,7 @@ Generation generate(Session& session, const Tokenizer& tokenizer, std::span<cons
     ++result.decoded;
   }
   result.decode_seconds = seconds_since(decode_start);
-  filter.push(decoder.finish());
+  if (!cut) filter.push(decoder.finish());
   filter.flush();
   return result;
 }

@@ -62,9 +62,12 @@ void rename_folder(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) fail_errno(to, "cannot rename to");
 }
 
-// Both names at once, so that a killed process leaves either folder under the final name.
+// Both names at once, so that a killed process leaves either folder under the final name. False
+// where the file system cannot do that.
 bool swap_names(const std::string& a, const std::string& b) {
-  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
+  if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return true;
+  if (errno != EINVAL && errno != ENOSYS) fail_errno(b, "cannot rename to");
+  return false;
 }
 
 }  // namespace
@@ -163,9 +166,8 @@ void AtomicFolder::commit() {
   } else if (swap_names(temporary_, final_path_)) {
     old = temporary_;
   } else {
-    // The file system cannot exchange, and rename() replaces only an empty folder: the old one is
-    // moved aside first.
-    old = temporary_name(final_path_);
+    // rename() replaces only an empty folder, so the old one is moved aside first.
+    old = temporary_name(temporary_);
     rename_folder(final_path_, old);
     try {
       rename_folder(temporary_, final_path_);

@@ -2,23 +2,13 @@
 // whose metadata can be read by every typed look-up.
 #include "formats/gguf.h"
 
-#include <cstdlib>
+#include "views.h"
 
 namespace {
 
 using halfbyte::ByteView;
-
-// Reads the first and last byte, so that the address sanitizer sees a view that sticks out.
-void touch(ByteView bytes) {
-  if (bytes.empty()) return;
-  volatile std::byte sink = bytes.front();
-  sink = bytes.back();
-  static_cast<void>(sink);
-}
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
+using halfbyte::fuzz::require;
+using halfbyte::fuzz::touch;
 
 template <typename Look>
 void look_up(const Look& look) {
@@ -52,8 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const halfbyte::GgufImage image = halfbyte::parse_gguf(bytes, "fuzz.gguf");
     check_metadata(image.metadata);
     for (const halfbyte::TensorView& tensor : image.tensors) {
-      require(halfbyte::tensor_bytes(tensor.dtype, tensor.shape) == tensor.data.size());
-      touch(tensor.data);
+      halfbyte::fuzz::check_tensor(tensor);
     }
   } catch (const halfbyte::Error&) {
   }

@@ -1,6 +1,6 @@
 // Linear kernels of the registry that this CPU can run, one thread:
 //   KERNEL/n/k/rows    GB/s are weights read a second, GOPS 2 * rows * n * k operations a second.
-// Sizes: a matrix that fits a cache and one that does not. Filter by kernel name, for example
+// k is rounded up to a whole block. Sizes: matrices for caches and for memory. Filter by kernel name, for example
 //   bench_kernels --benchmark_filter=avx512vnni.q4_0
 #include <cstdlib>
 #include <memory>
@@ -61,7 +61,8 @@ struct Problem {
 
 void run(benchmark::State& state, const LinearKernel& kernel) {
   const auto size = [&](int i) { return static_cast<std::size_t>(state.range(i)); };
-  const Problem p(kernel.weight, size(0), size(1), size(2));
+  const std::size_t block = find_packed_format(kernel.weight)->block;
+  const Problem p(kernel.weight, size(0), (size(1) + block - 1) / block * block, size(2));
   const PackedMatrix w = {kernel.weight, p.n, p.k, p.weights.get()};
   const QuantizedRows rows = {p.rows, p.k, p.codes.get(), p.scales.get(), p.sums.get()};
   const LinearOutput out = {p.y.get(), p.n};

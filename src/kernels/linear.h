@@ -44,12 +44,13 @@ using LinearF32 = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uint
 // Bytes of scratch that any linear kernel may use for k inputs.
 std::size_t linear_scratch_bytes(std::uint64_t k);
 
-// What kernels put there, for all instruction sets: a tile of rows in the order of use, and up to
-// kSlabPanels decoded panels (the codes and scales of integer kernels, or kSlabInputs inputs in
-// f32). A decoded slab stays in the L2 cache while all rows pass.
+// What kernels put there, for all instruction sets: a tile of rows in the order of use and, in
+// prefill, a slab of decoded weights: kSlabPanels panels of kSlabCodes inputs (codes and scales) or
+// kSlabInputs inputs (f32). A slab stays in the L2 cache while all rows pass.
+constexpr std::size_t kDecodeRows = 4;
 constexpr std::size_t kTileRows = 16;
 constexpr std::size_t kSlabPanels = 8;
+constexpr std::size_t kSlabCodes = 2048;  // a multiple of any block
 constexpr std::size_t kSlabInputs = 512;
-constexpr std::size_t kSlabBytes = std::size_t{768} << 10;
 
 }  // namespace halfbyte

@@ -39,7 +39,7 @@ struct Pass {
   const RopeTable* ropes = nullptr;
   const RelativeBias* bias = nullptr;
   const std::uint8_t* key_mask = nullptr;
-  CrossMemory cross;
+  CrossMemory cross = {};
 };
 
 // Logits of rows [first, rows) of the pass.

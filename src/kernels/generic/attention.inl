@@ -8,15 +8,24 @@
 // (decode) takes the same path. Every number of a row is computed by operations whose order depends
 // on the row alone, so a row does not depend on what is computed with it.
 
-constexpr std::size_t kColumns = 2;  // vectors side by side in the product
+// Rows of a matrix: f32, or the f16 of a cache.
+struct Floats {
+  static Vec get(const std::byte* row, std::size_t i) {
+    return load(reinterpret_cast<const float*>(row) + i);
+  }
+};
+struct Halves {
+  static Vec get(const std::byte* row, std::size_t i) { return load_half(row + 2 * i); }
+};
 
-// c[r][0, columns * kLanes) = sum over i in [begin, end) of a[r][i] * b[i][..], for R rows. Starts
-// from zero, or from c[r][..] * factors[r].
+// c[r][columns] = sum over i in [begin, end) of a[r][i] * b[i][columns], for some rows. Starts from
+// zero, or from c[r][..] * factors[r]. Every sum runs over ascending i, however many rows and
+// columns are computed side by side.
 struct Product {
   const float* a;
   std::size_t a_stride;
-  const float* b;
-  std::size_t b_stride;
+  const std::byte* b;
+  std::size_t b_stride;  // bytes
   std::size_t begin;
   std::size_t end;
   float* c;
@@ -24,47 +33,52 @@ struct Product {
   const float* factors;  // nullptr: from zero
 };
 
-template <std::size_t R, std::size_t C>
-void multiply(const Product& p) noexcept {
+// C vectors of columns from `column`, for R rows.
+template <class Source, std::size_t R, std::size_t C>
+void multiply(const Product& p, std::size_t column) noexcept {
   Vec sums[R][C];
-  for (std::size_t r = 0; r < R; ++r)
-    for (std::size_t c = 0; c < C; ++c)
-      sums[r][c] = p.factors == nullptr
-                       ? set1(0.0f)
-                       : mul(set1(p.factors[r]), load(p.c + r * p.c_stride + c * kLanes));
-  const float* b = p.b + p.begin * p.b_stride;
+  for (std::size_t r = 0; r < R; ++r) {
+    const float* c = p.c + r * p.c_stride + column;
+    for (std::size_t j = 0; j < C; ++j)
+      sums[r][j] =
+          p.factors == nullptr ? set1(0.0f) : mul(set1(p.factors[r]), load(c + j * kLanes));
+  }
+  const std::byte* b = p.b + p.begin * p.b_stride;
   const float* a = p.a + p.begin;
   for (std::size_t i = p.begin; i < p.end; ++i, b += p.b_stride, ++a) {
     Vec row[C];
-    for (std::size_t c = 0; c < C; ++c) row[c] = load(b + c * kLanes);
+    for (std::size_t j = 0; j < C; ++j) row[j] = Source::get(b, column + j * kLanes);
     for (std::size_t r = 0; r < R; ++r) {
       const Vec factor = set1(a[r * p.a_stride]);
-      for (std::size_t c = 0; c < C; ++c) sums[r][c] = fma(factor, row[c], sums[r][c]);
+      for (std::size_t j = 0; j < C; ++j) sums[r][j] = fma(factor, row[j], sums[r][j]);
     }
   }
   for (std::size_t r = 0; r < R; ++r)
-    for (std::size_t c = 0; c < C; ++c) store(p.c + r * p.c_stride + c * kLanes, sums[r][c]);
+    for (std::size_t j = 0; j < C; ++j)
+      store(p.c + r * p.c_stride + column + j * kLanes, sums[r][j]);
 }
 
-using Multiply = void (*)(const Product&) noexcept;
-// [rows - 1][columns - 1]
-constexpr Multiply kMultiply[8][kColumns] = {
-    {multiply<1, 1>, multiply<1, 2>}, {multiply<2, 1>, multiply<2, 2>},
-    {multiply<3, 1>, multiply<3, 2>}, {multiply<4, 1>, multiply<4, 2>},
-    {multiply<5, 1>, multiply<5, 2>}, {multiply<6, 1>, multiply<6, 2>},
-    {multiply<7, 1>, multiply<7, 2>}, {multiply<8, 1>, multiply<8, 2>}};
+// Columns [first, last), multiples of kLanes, for R rows: as many vectors at once as there are
+// registers, since a few sums alone would wait for each other.
+template <class Source, std::size_t R>
+void multiply_columns(const Product& p, std::size_t first, std::size_t last) noexcept {
+  constexpr std::size_t kWide = R * 8 <= kSums ? 8 : R * 4 <= kSums ? 4 : 2;
+  for (; last - first >= kWide * kLanes; first += kWide * kLanes)
+    multiply<Source, R, kWide>(p, first);
+  for (; last - first >= 2 * kLanes; first += 2 * kLanes) multiply<Source, R, 2>(p, first);
+  if (first < last) multiply<Source, R, 1>(p, first);
+}
 
-// The product for columns [first, last) of b and c, both multiples of kLanes.
-void multiply_columns(std::size_t rows, Product p, std::size_t first, std::size_t last) {
-  const float* const b = p.b;
-  float* const c = p.c;
-  while (first < last) {
-    const std::size_t columns = last - first >= kColumns * kLanes ? kColumns : 1;
-    p.b = b + first;
-    p.c = c + first;
-    kMultiply[rows - 1][columns - 1](p);
-    first += columns * kLanes;
-  }
+using Multiply = void (*)(const Product&, std::size_t, std::size_t) noexcept;
+// [rows - 1]
+template <class Source>
+constexpr Multiply kMultiply[kMaxRowTile] = {
+    multiply_columns<Source, 1>, multiply_columns<Source, 2>, multiply_columns<Source, 3>,
+    multiply_columns<Source, 4>, multiply_columns<Source, 5>, multiply_columns<Source, 6>,
+    multiply_columns<Source, 7>, multiply_columns<Source, 8>};
+
+inline const std::byte* bytes(const float* p) {
+  return reinterpret_cast<const std::byte*>(p);
 }
 
 inline Vec load_half_some(const std::byte* p, std::size_t n) {
@@ -74,34 +88,44 @@ inline Vec load_half_some(const std::byte* p, std::size_t n) {
   return load_half(rest);
 }
 
-inline float load_half_one(const std::byte* p) {
-  float first[kLanes];
-  store(first, load_half_some(p, 1));
-  return first[0];
-}
+// Decoders of a cached row: the values from i on, of which `left` exist, then zeros.
+struct F32Row {
+  static Vec get(const std::byte* row, std::size_t i, std::size_t left) {
+    const auto* floats = reinterpret_cast<const float*>(row) + i;
+    return left >= kLanes ? load(floats) : load_first(floats, left);
+  }
+};
+struct F16Row {
+  static Vec get(const std::byte* row, std::size_t i, std::size_t left) {
+    return load_half_some(row + 2 * i, left);
+  }
+};
+struct Q8Row {
+  static Vec get(const std::byte* row, std::size_t i, std::size_t /*left*/) {
+    const std::byte* block = row + i / kQ8Block * kQ8BlockBytes;
+    return mul(broadcast_half(block), load_int8(block + 2 + i % kQ8Block));
+  }
+};
 
 // dst[0, dim) = the n values of a cached row, then zeros. Returns zeros, or NaN in the lanes that
 // met a value that is not finite.
-inline Vec load_row(DType dtype, const std::byte* src, std::size_t n, std::size_t dim, float* dst) {
+template <class Row>
+Vec load_row(const std::byte* src, std::size_t n, std::size_t dim, float* dst) noexcept {
   const Vec zero = set1(0.0f);
   Vec check = zero;
-  Vec scale = zero;
   for (std::size_t i = 0; i < dim; i += kLanes) {
-    Vec v = zero;
-    if (i < n && dtype == DType::f16) {
-      v = load_half_some(src + i * 2, n - i);
-    } else if (i < n && dtype == DType::f32) {
-      const auto* floats = reinterpret_cast<const float*>(src) + i;
-      v = n - i >= kLanes ? load(floats) : load_first(floats, n - i);
-    } else if (i < n) {
-      const std::byte* block = src + i / kQ8Block * kQ8BlockBytes;
-      if (i % kQ8Block == 0) scale = set1(load_half_one(block));
-      v = mul(scale, load_int8(block + 2 + i % kQ8Block));
-    }
+    const Vec v = i < n ? Row::get(src, i, n - i) : zero;
     check = fma(v, zero, check);
     store(dst + i, v);
   }
   return check;
+}
+
+using LoadRow = Vec (*)(const std::byte*, std::size_t, std::size_t, float*) noexcept;
+inline LoadRow row_loader(DType dtype) {
+  return dtype == DType::f16   ? load_row<F16Row>
+         : dtype == DType::f32 ? load_row<F32Row>
+                               : load_row<Q8Row>;
 }
 
 // A thread's state: the arguments and its scratch.
@@ -117,6 +141,7 @@ struct Worker {
   float* maxima;
   float* sums;
   float* hidden;
+  KeyRange* ranges;
 };
 
 // Query i of a block is head head_begin + i / rows, row row_begin + i % rows.
@@ -158,6 +183,7 @@ inline const std::byte* cached(const CacheView& view, std::size_t kv_head, std::
 // Decodes and transposes keys `range` of the tile. Lanes outside stay undefined: their scores are
 // masked. Hidden keys become zeros, so that they cannot bring a NaN in.
 void load_keys(const Worker& w, std::size_t kv_head, std::size_t tile, KeyRange range) {
+  const LoadRow load_one = row_loader(w.args.keys.dtype);
   for (std::size_t first = range.begin / kLanes * kLanes; first < range.end; first += kLanes) {
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
       const std::size_t key = first + lane;
@@ -165,8 +191,7 @@ void load_keys(const Worker& w, std::size_t kv_head, std::size_t tile, KeyRange 
       if (key < range.begin || key >= range.end || is_hidden(w.args, tile + key)) {
         std::memset(dst, 0, w.dim * sizeof(float));
       } else {
-        load_row(w.args.keys.dtype, cached(w.args.keys, kv_head, tile + key), w.args.head_dim,
-                 w.dim, dst);
+        load_one(cached(w.args.keys, kv_head, tile + key), w.args.head_dim, w.dim, dst);
       }
     }
     for (std::size_t i = 0; i < w.args.head_dim; i += kLanes)
@@ -176,14 +201,15 @@ void load_keys(const Worker& w, std::size_t kv_head, std::size_t tile, KeyRange 
 
 // Decodes values `range` of the tile, hidden ones as zeros. True if all are finite.
 bool load_values(const Worker& w, std::size_t kv_head, std::size_t tile, KeyRange range) {
+  const LoadRow load_one = row_loader(w.args.values.dtype);
   Vec check = set1(0.0f);
   for (std::size_t key = range.begin; key < range.end; ++key) {
     float* dst = w.values + key * w.dim;
     if (is_hidden(w.args, tile + key)) {
       std::memset(dst, 0, w.dim * sizeof(float));
     } else {
-      check = add(check, load_row(w.args.values.dtype, cached(w.args.values, kv_head, tile + key),
-                                  w.args.head_dim, w.dim, dst));
+      check = add(
+          check, load_one(cached(w.args.values, kv_head, tile + key), w.args.head_dim, w.dim, dst));
     }
   }
   return !any(is_nan(check));
@@ -194,55 +220,79 @@ void load_hidden(const Worker& w, std::size_t tile, KeyRange range) {
     w.hidden[key] = is_hidden(w.args, tile + key) ? -kInfinity : 0.0f;
 }
 
-// Query rows [first, first + count) of a block in one tile.
+// The values of a tile as a matrix: decoded, or the cache itself.
+struct Values {
+  const std::byte* data;  // of the tile's first key
+  std::size_t stride;     // bytes
+  const Multiply* multiply;
+  bool finite;
+};
+
+// Queries [first, first + count) of a block in one tile.
 struct Step {
   const Block& block;
   std::size_t first;
   std::size_t count;
   std::size_t tile;
-  KeyRange range;              // of all its rows, relative to the tile
-  KeyRange rows[kMaxRowTile];  // of each row
+  KeyRange range;              // what any of them sees, relative to the tile
+  KeyRange rows[kMaxRowTile];  // what each sees
+
+  // Whole vectors of keys.
+  std::size_t begin() const { return range.begin / kLanes * kLanes; }
+  std::size_t end() const { return (range.end + kLanes - 1) / kLanes * kLanes; }
 };
 
-// Softcap, bias and masks on the scores of row r of the step; returns their maximum (NaN if there
-// is one).
-float finish_scores(const Worker& w, const Step& step, std::size_t r) {
+// Lanes of the keys [i, i + kLanes) that lie in `seen`.
+inline Mask seen_lanes(KeyRange seen, std::size_t i) {
+  const std::size_t begin = seen.begin > i ? seen.begin - i : 0;
+  const std::size_t end = seen.end > i ? seen.end - i : 0;
+  return lanes(begin < kLanes ? begin : kLanes, end < kLanes ? end : kLanes);
+}
+
+// Softcap, bias and key mask on the scores of row r.
+void adjust_scores(const Worker& w, const Step& step, std::size_t r) {
   const AttentionArgs& args = w.args;
   const std::size_t query = step.first + r;
   float* scores = w.scores + r * kKeyTile;
   const float* bias = nullptr;
   if (args.bias != nullptr) {
-    const std::ptrdiff_t distance =
-        static_cast<std::ptrdiff_t>(step.tile) -
-        static_cast<std::ptrdiff_t>(args.first_position + step.block.row(query));
+    const auto position = static_cast<std::ptrdiff_t>(args.first_position + step.block.row(query));
     bias = args.bias + static_cast<std::ptrdiff_t>(step.block.head(query) * args.bias_head_stride) +
-           distance + args.bias_zero;
+           static_cast<std::ptrdiff_t>(step.tile) - position + args.bias_zero;
   }
-  const KeyRange seen = step.rows[r];
-  Vec top = set1(-kInfinity);
-  Mask nan = is_nan(top);
-  for (std::size_t i = step.range.begin / kLanes * kLanes; i < step.range.end; i += kLanes) {
+  for (std::size_t i = step.begin(); i < step.end(); i += kLanes) {
     Vec v = load(scores + i);
     if (args.softcap > 0.0f) v = mul(set1(args.softcap), tanh(mul(v, set1(1.0f / args.softcap))));
-    const std::size_t begin = seen.begin > i ? seen.begin - i : 0;
-    const std::size_t end = seen.end > i ? seen.end - i : 0;
-    const bool whole = begin == 0 && end >= kLanes;
-    const Mask mask = lanes(begin < kLanes ? begin : kLanes, end < kLanes ? end : kLanes);
-    if (bias != nullptr) v = add(v, load_lanes(bias + i, mask));
+    if (bias != nullptr) v = add(v, load_lanes(bias + i, seen_lanes(step.rows[r], i)));
     if (args.key_mask != nullptr) v = add(v, load(w.hidden + i));
-    if (!whole) v = select(mask, v, set1(-kInfinity));
-    nan = either(nan, is_nan(v));
+    store(scores + i, v);
+  }
+}
+
+// Gives the keys that row r does not see the score -inf; returns the maximum. (A NaN may get lost
+// here: its weight and with it the row's sum become NaN anyway.)
+float mask_scores(const Worker& w, const Step& step, std::size_t r) {
+  const KeyRange seen = step.rows[r];
+  float* scores = w.scores + r * kKeyTile;
+  Vec top = set1(-kInfinity);
+  if (seen.begin <= step.begin() && seen.end >= step.end()) {
+    for (std::size_t i = step.begin(); i < step.end(); i += kLanes)
+      top = max(top, load(scores + i));
+    return reduce_max(top);
+  }
+  for (std::size_t i = step.begin(); i < step.end(); i += kLanes) {
+    const Vec v = select(seen_lanes(seen, i), load(scores + i), set1(-kInfinity));
     top = max(top, v);
     store(scores + i, v);
   }
-  return any(nan) ? __builtin_nanf("") : reduce_max(top);
+  return reduce_max(top);
 }
 
 // Turns the scores of row r into weights exp(score - shift); returns their sum.
 float weigh_scores(const Worker& w, const Step& step, std::size_t r, float shift) {
   float* scores = w.scores + r * kKeyTile;
   Vec sum = set1(0.0f);
-  for (std::size_t i = step.range.begin / kLanes * kLanes; i < step.range.end; i += kLanes) {
+  for (std::size_t i = step.begin(); i < step.end(); i += kLanes) {
     const Vec v = exp(sub(load(scores + i), set1(shift)));
     sum = add(sum, v);
     store(scores + i, v);
@@ -250,51 +300,61 @@ float weigh_scores(const Worker& w, const Step& step, std::size_t r, float shift
   return reduce_add(sum);
 }
 
-// Takes the tile into the step's rows: maxima, sums, outputs.
-void attend(const Worker& w, const Step& step, bool finite) {
-  const std::size_t lane_begin = step.range.begin / kLanes * kLanes;
-  const std::size_t lane_end = (step.range.end + kLanes - 1) / kLanes * kLanes;
-  multiply_columns(step.count,
-                   {w.queries + step.first * w.dim, w.dim, w.keys, kKeyTile, 0, w.args.head_dim,
-                    w.scores, kKeyTile, nullptr},
-                   lane_begin, lane_end);
+// The online softmax: makes weights of the scores, brings maxima and sums up to date, and returns
+// in factors[] what the outputs so far must be multiplied with.
+void update_softmax(const Worker& w, const Step& step, float* factors) {
   float* maxima = w.maxima + step.first;
   float* sums = w.sums + step.first;
-  float shifts[kMaxLanes] = {};
-  float factors[kMaxLanes] = {};
+  float shifts[kMaxRowTile];
+  const bool plain = w.args.softcap <= 0.0f && w.args.bias == nullptr && w.args.key_mask == nullptr;
   for (std::size_t r = 0; r < step.count; ++r) {
-    const float top = finish_scores(w, step, r);
+    if (!plain) adjust_scores(w, step, r);
+    const float top = mask_scores(w, step, r);
     const float before = maxima[r];
-    const float now = before >= top || before != before ? before : top;  // once NaN, always NaN
-    maxima[r] = now;
-    shifts[r] = now == -kInfinity ? 0.0f : now;  // nothing seen yet: every weight is 0
+    maxima[r] = before >= top || before != before ? before : top;  // once NaN, always NaN
+    shifts[r] = maxima[r] == -kInfinity ? 0.0f : maxima[r];  // nothing seen yet: weights are 0
     factors[r] = before - shifts[r];
   }
   for (std::size_t r = 0; r < step.count; r += kLanes) store(factors + r, exp(load(factors + r)));
   for (std::size_t r = 0; r < step.count; ++r)
     sums[r] = sums[r] * factors[r] + weigh_scores(w, step, r, shifts[r]);
+}
 
-  Product p{w.scores,
-            kKeyTile,
-            w.values,
-            w.dim,
-            step.range.begin,
-            step.range.end,
-            w.outputs + step.first * w.dim,
-            w.dim,
-            factors};
-  if (finite) {
-    multiply_columns(step.count, p, 0, w.dim);
+// Takes the tile into the step's rows.
+void attend(const Worker& w, const Step& step, const Values& values) {
+  const Product scores{w.queries + step.first * w.dim,
+                       w.dim,
+                       bytes(w.keys),
+                       kKeyTile * sizeof(float),
+                       0,
+                       w.args.head_dim,
+                       w.scores,
+                       kKeyTile,
+                       nullptr};
+  kMultiply<Floats>[step.count - 1](scores, step.begin(), step.end());
+  float factors[kMaxLanes] = {};
+  update_softmax(w, step, factors);
+  Product outputs{w.scores,
+                  kKeyTile,
+                  values.data,
+                  values.stride,
+                  step.range.begin,
+                  step.range.end,
+                  w.outputs + step.first * w.dim,
+                  w.dim,
+                  factors};
+  if (values.finite) {
+    values.multiply[step.count - 1](outputs, 0, w.dim);
     return;
   }
   // A weight 0 would turn an infinity or NaN of a key that the row does not see into NaN.
   for (std::size_t r = 0; r < step.count; ++r) {
-    p.begin = step.rows[r].begin;
-    p.end = step.rows[r].end;
-    multiply_columns(1, p, 0, w.dim);
-    p.a += kKeyTile;
-    p.c += w.dim;
-    p.factors += 1;
+    outputs.begin = step.rows[r].begin;
+    outputs.end = step.rows[r].end;
+    values.multiply[0](outputs, 0, w.dim);
+    outputs.a += kKeyTile;
+    outputs.c += w.dim;
+    outputs.factors += 1;
   }
 }
 
@@ -308,6 +368,7 @@ void load_queries(const Worker& w, const Block& block) {
       const std::size_t left = args.head_dim - d;
       store(dst + d, mul(set1(args.scale), left >= kLanes ? load(q + d) : load_first(q + d, left)));
     }
+    w.ranges[i] = visible_keys(args, block.row(i));
     w.maxima[i] = -kInfinity;
     w.sums[i] = 0.0f;
   }
@@ -332,27 +393,37 @@ void store_outputs(const Worker& w, const Block& block) {
   }
 }
 
+// The values `range` of a tile. One position's heads read halves where they lie: decoding them
+// first only pays for many rows. (One position also means that all see the same keys.)
+Values tile_values(const Worker& w, const Block& block, std::size_t tile, KeyRange range) {
+  const CacheView& cache = w.args.values;
+  if (block.rows == 1 && cache.dtype == DType::f16 && w.args.head_dim == w.dim &&
+      w.args.key_mask == nullptr)
+    return {cached(cache, block.kv_head, tile), cache.position_stride, kMultiply<Halves>, true};
+  const bool finite = load_values(w, block.kv_head, tile, range);
+  return {bytes(w.values), w.dim * sizeof(float), kMultiply<Floats>, finite || block.rows == 1};
+}
+
 // All rows of the block against the keys `range` of one tile.
 void attend_tile(const Worker& w, const Block& block, std::size_t tile, KeyRange range) {
   load_keys(w, block.kv_head, tile, range);
-  const bool finite = load_values(w, block.kv_head, tile, range);
+  const Values values = tile_values(w, block, tile, range);
   if (w.args.key_mask != nullptr) load_hidden(w, tile, range);
   for (std::size_t first = 0; first < block.queries(); first += kRowTile) {
     const std::size_t left = block.queries() - first;
     Step step{block, first, left < kRowTile ? left : kRowTile, tile, {0, 0}, {}};
     for (std::size_t r = 0; r < step.count; ++r) {
-      step.rows[r] = in_tile(visible_keys(w.args, block.row(first + r)), tile);
+      step.rows[r] = in_tile(w.ranges[first + r], tile);
       step.range = unite(step.range, step.rows[r]);
     }
-    if (step.range.begin < step.range.end) attend(w, step, finite);
+    if (step.range.begin < step.range.end) attend(w, step, values);
   }
 }
 
 void attend_block(const Worker& w, const Block& block) {
   load_queries(w, block);
   KeyRange keys{0, 0};
-  for (std::size_t row = 0; row < block.rows; ++row)
-    keys = unite(keys, visible_keys(w.args, block.row_begin + row));
+  for (std::size_t i = 0; i < block.rows; ++i) keys = unite(keys, w.ranges[i]);
   for (std::size_t tile = keys.begin / kKeyTile * kKeyTile; tile < keys.end; tile += kKeyTile)
     attend_tile(w, block, tile, in_tile(keys, tile));
   store_outputs(w, block);
@@ -376,7 +447,8 @@ void attention(const AttentionArgs& args, std::size_t head_begin, std::size_t he
                  memory + at.scores,
                  memory + at.maxima,
                  memory + at.sums,
-                 memory + at.hidden};
+                 memory + at.hidden,
+                 reinterpret_cast<KeyRange*>(memory + at.ranges)};
   const std::size_t group = args.heads / args.kv_heads;
   for (std::size_t head = head_begin; head < head_end;) {
     const std::size_t group_end = smaller((head / group + 1) * group, head_end);

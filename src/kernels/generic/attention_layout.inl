@@ -16,6 +16,12 @@ constexpr std::size_t padded_dim(std::size_t head_dim) {
   return (head_dim + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
 }
 
+// Keys [begin, end).
+struct KeyRange {
+  std::size_t begin;
+  std::size_t end;
+};
+
 // Offsets in floats of a thread's scratch; each part starts on 64 bytes. D = padded_dim.
 struct AttentionLayout {
   std::size_t queries;  // [kBlockQueries][D], scaled
@@ -27,6 +33,7 @@ struct AttentionLayout {
   std::size_t maxima;   // [kBlockQueries]
   std::size_t sums;     // [kBlockQueries]
   std::size_t hidden;   // [kKeyTile], -inf for keys that key_mask hides, else 0
+  std::size_t ranges;   // [kBlockQueries] of KeyRange: the keys that each query sees
   std::size_t end;
 };
 
@@ -41,15 +48,10 @@ constexpr AttentionLayout attention_layout(std::size_t head_dim) {
   at.maxima = at.scores + kMaxRowTile * kKeyTile;
   at.sums = at.maxima + kBlockQueries;
   at.hidden = at.sums + kBlockQueries;
-  at.end = at.hidden + kKeyTile;
+  at.ranges = at.hidden + kKeyTile;
+  at.end = at.ranges + kBlockQueries * sizeof(KeyRange) / sizeof(float);
   return at;
 }
-
-// Keys [begin, end).
-struct KeyRange {
-  std::size_t begin;
-  std::size_t end;
-};
 
 // The keys that `row` sees, before key_mask; begin == end if there are none.
 constexpr KeyRange visible_keys(const AttentionArgs& args, std::size_t row) {

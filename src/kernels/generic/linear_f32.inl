@@ -23,16 +23,16 @@ struct Bf16Weights {
 
 // Decode: `Vectors` runs of kLanes outputs from `panel` on, R rows of x.
 template <typename Weights, int Vectors, int R>
-void stream_panels(const PackedMatrix& w, std::uint64_t panel, const float* x,
-                   std::size_t x_stride, float* y, std::size_t y_stride) {
+void stream_panels(const PackedMatrix& w, std::uint64_t panel, const float* x, std::size_t x_stride,
+                   float* y, std::size_t y_stride) {
   const std::size_t panel_bytes = w.k * kPanel * Weights::kBytes;
   const std::byte* weights = w.data + panel * panel_bytes;
   typename V::Float sums[Vectors][R];
   unroll<Vectors * R>([&](auto i) HALFBYTE_INLINE_LAMBDA { sums[i / R][i % R] = V::zero(); });
   for (std::size_t i = 0; i < w.k; ++i, weights += kPanel * Weights::kBytes) {
     unroll<Vectors>([&](auto v) HALFBYTE_INLINE_LAMBDA {
-      const typename V::Float weight = Weights::load(
-          weights + v / kParts * panel_bytes + v % kParts * V::kLanes * Weights::kBytes);
+      const typename V::Float weight = Weights::load(weights + v / kParts * panel_bytes +
+                                                     v % kParts * V::kLanes * Weights::kBytes);
       unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
         sums[v][r] = V::multiply_add(weight, V::broadcast(x[r * x_stride + i]), sums[v][r]);
       });
@@ -148,8 +148,8 @@ void slab_product(const PackedMatrix& w, const FloatTile& t, std::uint64_t panel
   for (std::size_t i = 0; i < t.count; ++i, weights += kPanel, x += R) {
     typename V::Float weight[Vectors];
     unroll<Vectors>([&](auto v) HALFBYTE_INLINE_LAMBDA {
-      weight[v] = V::load_f32(weights + v / kParts * (kSlabInputs * kPanel) +
-                              v % kParts * V::kLanes);
+      weight[v] =
+          V::load_f32(weights + v / kParts * (kSlabInputs * kPanel) + v % kParts * V::kLanes);
     });
     unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
       const typename V::Float input = V::broadcast(x[r]);
@@ -179,7 +179,7 @@ void slab_times_rows(const PackedMatrix& w, const FloatTile& t, const float* x,
     }
     std::uint64_t p = t.begin;
     for (; p + kTogether <= t.end; p += kTogether) {
-      slab_product<kParts * static_cast<int>(kTogether), R>(w, t, p, out, row);
+      slab_product<kParts* static_cast<int>(kTogether), R>(w, t, p, out, row);
     }
     if (p < t.end) slab_product<kParts, R>(w, t, p, out, row);
   }
@@ -200,8 +200,7 @@ void linear_slabs(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
     for (t.first = 0; t.first < w.k; t.first += t.count) {
       t.count = w.k - t.first < kSlabInputs ? static_cast<std::size_t>(w.k - t.first) : kSlabInputs;
       for (std::uint64_t p = t.begin; p < t.end; ++p) {
-        SlabOf::decode(w, p, t.first, t.count,
-                       t.weights + (p - t.begin) * kSlabInputs * kPanel);
+        SlabOf::decode(w, p, t.first, t.count, t.weights + (p - t.begin) * kSlabInputs * kPanel);
       }
       slab_times_rows<V::kFloatTileRows>(w, t, x, x_stride, 0, rows, out);
     }
@@ -209,17 +208,16 @@ void linear_slabs(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
 }
 
 constexpr LinearRow kF32Rows[] = {
-#define HALFBYTE_FLOAT(type, Weights)                                                       \
-  {HALFBYTE_ISA_NAME "." #type ".decode", DType::type, false, nullptr,                      \
-   linear_decode<Weights>},                                                                 \
-      {HALFBYTE_ISA_NAME "." #type ".prefill", DType::type, true, nullptr,                  \
+#define HALFBYTE_FLOAT(type, Weights)                                                           \
+  {HALFBYTE_ISA_NAME "." #type ".decode", DType::type, false, nullptr, linear_decode<Weights>}, \
+      {HALFBYTE_ISA_NAME "." #type ".prefill", DType::type, true, nullptr,                      \
        linear_slabs<FloatSlab<Weights>>},
     HALFBYTE_FLOAT(f32, F32Weights) HALFBYTE_FLOAT(f16, F16Weights)
         HALFBYTE_FLOAT(bf16, Bf16Weights)
 #undef HALFBYTE_FLOAT
-#define HALFBYTE_QUANTIZED(type)                                              \
-  {HALFBYTE_ISA_NAME "." #type ".f32.decode", DType::type, false, nullptr,    \
-   linear_slabs<QuantizedSlab<k_##type>>},                                    \
+#define HALFBYTE_QUANTIZED(type)                                               \
+  {HALFBYTE_ISA_NAME "." #type ".f32.decode", DType::type, false, nullptr,     \
+   linear_slabs<QuantizedSlab<k_##type>>},                                     \
       {HALFBYTE_ISA_NAME "." #type ".f32.prefill", DType::type, true, nullptr, \
        linear_slabs<QuantizedSlab<k_##type>>},
 #include "kernels/quantized_types.inc"

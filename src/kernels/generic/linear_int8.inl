@@ -22,29 +22,28 @@ struct Tile {
   float* mins;
 };
 
-// Room for kTileRows rows at the front of scratch; returns what follows it.
-inline std::byte* place_tile(std::byte* scratch, std::uint64_t k, Tile& tile) {
-  const std::size_t groups = k / 32;
+// Room for `rows` rows of `groups` groups at the front of scratch; returns what follows it.
+inline std::byte* place_tile(std::byte* scratch, std::size_t rows, std::size_t groups, Tile& tile) {
   std::byte* p = align_line(scratch);
   tile.codes = reinterpret_cast<std::int8_t*>(p);
-  p += kTileRows * k;
+  p += rows * groups * 32;
   tile.starts = reinterpret_cast<std::int32_t*>(p);
-  p += kTileRows * 2 * groups * sizeof(std::int32_t);
+  p += rows * groups * 2 * sizeof(std::int32_t);
   tile.scales = reinterpret_cast<float*>(p);
-  p += kTileRows * groups * sizeof(float);
+  p += rows * groups * sizeof(float);
   tile.mins = reinterpret_cast<float*>(p);
-  return align_line(p + kTileRows * 2 * groups * sizeof(float));
+  return align_line(p + rows * groups * 2 * sizeof(float));
 }
 
+// Groups [first, first + groups) of rows [first_row, first_row + R).
 template <int R, int Halves>
-void fill_tile(const QuantizedRows& x, std::size_t first_row, std::int32_t offset,
-               const Tile& tile) {
-  const std::size_t groups = x.k / 32;
+void fill_tile(const QuantizedRows& x, std::size_t first_row, std::size_t first, std::size_t groups,
+               std::int32_t offset, const Tile& tile) {
   for (std::size_t r = 0; r < R; ++r) {
-    const std::size_t m = first_row + r;
-    const std::int8_t* codes = x.codes + m * x.k;
-    const float* scales = x.scales + m * groups;
-    const std::int32_t* sums = x.sums + m * groups * 2;
+    const std::size_t before = (first_row + r) * (x.k / 32) + first;
+    const std::int8_t* codes = x.codes + before * 32;
+    const float* scales = x.scales + before;
+    const std::int32_t* sums = x.sums + before * 2;
     for (std::size_t g = 0; g < groups; ++g) {
       std::memcpy(tile.codes + (g * R + r) * 32, codes + 32 * g, 32);
       const float scale = scales[g];
@@ -71,6 +70,10 @@ constexpr Shape shape_of() {
 
 // Groups straight from packed memory. All parts of a group are used at once, so that memory is read
 // once.
+#ifndef PF
+#define PF 2048
+#endif
+constexpr std::size_t kPrefetch = PF;
 template <Layout L>
 struct PackedSource {
   static constexpr Shape kShape = shape_of<L>();
@@ -81,7 +84,12 @@ struct PackedSource {
   HALFBYTE_INLINE void load(std::size_t sub, std::size_t part, Group& group) const {
     load_group<L>(block, sub, part, group);
   }
-  HALFBYTE_INLINE void next_block() { block += L.block_bytes(); }
+  HALFBYTE_INLINE void next_block() {
+    for (std::size_t i = 0; i < L.block_bytes(); i += kLine) {
+      __builtin_prefetch(block + kPrefetch + i);
+    }
+    block += L.block_bytes();
+  }
 };
 
 // Groups of a decoded panel: for each part, codes [group][8 steps], scales and mins
@@ -168,16 +176,36 @@ HALFBYTE_INLINE void add_group(const Group& group, const Tile& tile, std::size_t
   });
 }
 
-// y of R rows and Source::kTogether parts, from `part` on, of one panel.
-template <typename Source, int R>
-void panel_times_rows(Source source, const PackedMatrix& w, std::uint64_t panel, std::size_t part,
-                      const Tile& tile, std::size_t first_row, const LinearOutput& out) {
+// Where R rows of y and Source::kTogether parts, from `part` on, of one panel go.
+struct Target {
+  float* y;
+  std::size_t stride;   // floats from row to row
+  std::size_t outputs;  // of the panel that exist, from `part` on
+};
+inline Target target_of(const PackedMatrix& w, const LinearOutput& out, std::size_t row,
+                        std::uint64_t panel, std::size_t part) {
+  const std::uint64_t column = panel * kPanel + part * V::kLanes;
+  const std::size_t left = column < w.n ? static_cast<std::size_t>(w.n - column) : 0;
+  return {out.y + row * out.stride + column, out.stride, left};
+}
+
+// y = (Continue: y +) the sum of `groups` groups.
+template <typename Source, int R, bool Continue>
+void panel_times_rows(Source source, std::size_t groups, const Tile& tile, const Target& to) {
   constexpr int kTogether = Source::kTogether;
-  const std::size_t groups = w.k / 32;
   typename V::Float sums[kTogether][R];
-  unroll<kTogether>([&](auto p) HALFBYTE_INLINE_LAMBDA {
-    unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA { sums[p][r] = V::zero(); });
-  });
+  const auto each_sum = [&](const auto& fn) HALFBYTE_INLINE_LAMBDA {
+    unroll<kTogether>([&](auto p) HALFBYTE_INLINE_LAMBDA {
+      const std::size_t first = static_cast<std::size_t>(p * V::kLanes);
+      const std::size_t left = first < to.outputs ? to.outputs - first : 0;
+      const std::size_t count = left < V::kLanes ? left : V::kLanes;
+      unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
+        fn(sums[p][r], to.y + r * to.stride + first, count);
+      });
+    });
+  };
+  each_sum([](typename V::Float& sum, const float* y, std::size_t count)
+               HALFBYTE_INLINE_LAMBDA { sum = Continue ? V::load_some(y, count) : V::zero(); });
   for (std::size_t g = 0; g < groups; g += Source::kGroupsABlock, source.next_block()) {
     for (std::size_t sub = 0; sub < Source::kGroupsABlock; ++sub) {
       unroll<kTogether>([&](auto p) HALFBYTE_INLINE_LAMBDA {
@@ -187,24 +215,20 @@ void panel_times_rows(Source source, const PackedMatrix& w, std::uint64_t panel,
       });
     }
   }
-  unroll<kTogether>([&](auto p) HALFBYTE_INLINE_LAMBDA {
-    const std::size_t count = part_outputs(w, panel, part + p);
-    float* y = out.y + first_row * out.stride + panel * kPanel + (part + p) * V::kLanes;
-    unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
-      if (count != 0) V::store_some(y + r * out.stride, sums[p][r], count);
-    });
-  });
+  each_sum([](typename V::Float& sum, float* y, std::size_t count)
+               HALFBYTE_INLINE_LAMBDA { V::store_some(y, sum, count); });
 }
 
 template <Layout L, int R>
 void decode_rows(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
                  const QuantizedRows& x, std::size_t row, const Tile& tile,
                  const LinearOutput& out) {
+  const std::size_t groups = w.k / 32;
   const std::size_t panel_bytes = w.k / L.block * L.block_bytes();
-  fill_tile<R, L.halves()>(x, row, L.start_offset(), tile);
+  fill_tile<R, L.halves()>(x, row, 0, groups, L.start_offset(), tile);
   for (std::uint64_t p = begin; p < end; ++p) {
     const PackedSource<L> source = {w.data + p * panel_bytes};
-    panel_times_rows<PackedSource<L>, R>(source, w, p, 0, tile, row, out);
+    panel_times_rows<PackedSource<L>, R, false>(source, groups, tile, target_of(w, out, row, p, 0));
   }
 }
 
@@ -213,7 +237,7 @@ template <Layout L>
 void linear_decode(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
                    const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) noexcept {
   Tile tile;
-  place_tile(scratch, w.k, tile);
+  place_tile(scratch, kDecodeRows, w.k / 32, tile);
   std::size_t row = 0;
   for (; row + 4 <= x.rows; row += 4) decode_rows<L, 4>(w, begin, end, x, row, tile, out);
   if (x.rows - row >= 2) {
@@ -223,12 +247,13 @@ void linear_decode(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end
   if (x.rows != row) decode_rows<L, 1>(w, begin, end, x, row, tile, out);
 }
 
-// Decoded panels of a slab.
+// Groups [first, first + groups) of panels [begin, end), decoded.
 struct Slab {
   std::byte* data;
-  std::size_t stride;  // bytes a panel
   std::uint64_t begin;
   std::uint64_t end;
+  std::size_t first;
+  std::size_t groups;
 };
 
 // Rows [row, ...) in tiles of R while there are enough, then in smaller tiles.
@@ -237,11 +262,14 @@ void slab_times_rows(const PackedMatrix& w, const Slab& slab, const QuantizedRow
                      std::size_t row, const Tile& tile, const LinearOutput& out) {
   using Source = DecodedSource<shape_of<L>()>;
   for (; row + R <= x.rows; row += R) {
-    fill_tile<R, L.halves()>(x, row, L.start_offset(), tile);
+    fill_tile<R, L.halves()>(x, row, slab.first, slab.groups, L.start_offset(), tile);
     for (std::uint64_t p = slab.begin; p < slab.end; ++p) {
-      std::byte* panel = slab.data + (p - slab.begin) * slab.stride;
+      std::byte* panel = slab.data + (p - slab.begin) * slab.groups * Source::kPanelGroup;
       for (std::size_t part = 0; part < kParts; ++part) {
-        panel_times_rows<Source, R>(Source(panel, w.k / 32, part), w, p, part, tile, row, out);
+        const Source source(panel, slab.groups, part);
+        const Target to = target_of(w, out, row, p, part);
+        slab.first == 0 ? panel_times_rows<Source, R, false>(source, slab.groups, tile, to)
+                        : panel_times_rows<Source, R, true>(source, slab.groups, tile, to);
       }
     }
   }
@@ -251,24 +279,27 @@ void slab_times_rows(const PackedMatrix& w, const Slab& slab, const QuantizedRow
   }
 }
 
-// Many rows: a slab of panels is decoded once, then all rows pass.
+// Many rows: a slab of panels is decoded once, then all rows pass. The rows' tile stays in the L1
+// cache and the slab in L2.
 template <Layout L>
 void linear_prefill(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
                     const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) noexcept {
   using Source = DecodedSource<shape_of<L>()>;
+  constexpr std::size_t kSlabGroups = kSlabCodes / 32;
   const std::size_t groups = w.k / 32;
-  const std::size_t packed_bytes = w.k / L.block * L.block_bytes();
   Tile tile;
-  Slab slab = {place_tile(scratch, w.k, tile), groups * Source::kPanelGroup, 0, 0};
-  const std::size_t fitting = slab.stride == 0 ? 1 : kSlabBytes / slab.stride;
-  const std::size_t panels = fitting < 1 ? 1 : fitting > kSlabPanels ? kSlabPanels : fitting;
+  Slab slab = {place_tile(scratch, kTileRows, kSlabGroups, tile), 0, 0, 0, 0};
   for (slab.begin = begin; slab.begin < end; slab.begin = slab.end) {
-    slab.end = end - slab.begin < panels ? end : slab.begin + panels;
-    for (std::uint64_t p = slab.begin; p < slab.end; ++p) {
-      decode_panel<L>(w.data + p * packed_bytes, groups,
-                      slab.data + (p - slab.begin) * slab.stride);
+    slab.end = end - slab.begin < kSlabPanels ? end : slab.begin + kSlabPanels;
+    for (slab.first = 0; slab.first < groups; slab.first += slab.groups) {
+      slab.groups = groups - slab.first < kSlabGroups ? groups - slab.first : kSlabGroups;
+      for (std::uint64_t p = slab.begin; p < slab.end; ++p) {
+        const std::size_t blocks_before = (p * groups + slab.first) / (L.block / 32);
+        decode_panel<L>(w.data + blocks_before * L.block_bytes(), slab.groups,
+                        slab.data + (p - slab.begin) * slab.groups * Source::kPanelGroup);
+      }
+      slab_times_rows<L, V::kTileRows>(w, slab, x, 0, tile, out);
     }
-    slab_times_rows<L, V::kTileRows>(w, slab, x, 0, tile, out);
   }
 }
 

@@ -242,6 +242,14 @@ Value Interpreter::slice(const Value& object, const Value* from, const Value* to
   const bool backward = stride < 0;
   std::int64_t at = slice_end(from, length_all, backward ? length_all - 1 : 0, backward);
   const std::int64_t stop = slice_end(to, length_all, backward ? -1 : length_all, backward);
+  if (object.is(Kind::kRange)) {
+    const auto& range = object.as<RangeObject>();
+    RangeObject& part = heap_.make<RangeObject>();
+    part.start = range.start + at * range.step;
+    part.stop = range.start + stop * range.step;
+    part.step = range.step * stride;
+    return Value(Kind::kRange, &part);
+  }
   if (object.string() && stride == 1) {
     const std::string_view all = object.text();
     const std::size_t first = text_offset(all, static_cast<std::size_t>(at));

@@ -162,7 +162,7 @@ Value filter_first(Interpreter& in, const Value& self, const Bound&) {
 }
 
 Value filter_last(Interpreter& in, const Value& self, const Bound&) {
-  if (self.is(Kind::kIterator) || self.undefined()) in.fail("'last' needs a sequence");
+  if (self.is(Kind::kIterator)) in.fail("'last' needs a sequence");
   if (self.string() && !self.text().empty()) return in.item(self, Value::of(std::int64_t{-1}));
   const std::vector<Value> items = in.iterate(self);
   return items.empty() ? in.undefined("No last item, sequence was empty.") : items.back();

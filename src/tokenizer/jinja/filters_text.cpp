@@ -91,15 +91,15 @@ Value filter_indent(Interpreter& in, const Value& self, const Bound& args) {
 }
 
 Value filter_truncate(Interpreter& in, const Value& self, const Bound& args) {
-  if (!self.string()) in.fail("truncate needs a string");
   const std::int64_t length = int_arg(in, args, 0, 255);
   const std::string end = args.has(2) ? in.str(args.at(2)) : "...";
   const std::int64_t leeway = args.given(3) ? int_arg(in, args, 3, 5) : 5;
   const auto end_length = static_cast<std::int64_t>(text_length(end));
   if (length < end_length || leeway < 0) in.fail("truncate: the length or leeway is too small");
-  const std::string_view text = self.text();
   const std::int64_t have = in.length(self);
-  if (have - leeway <= length) return self;
+  if (have >= 0 && have - leeway <= length) return self;
+  if (!self.string()) in.fail("truncate needs a string");
+  const std::string_view text = self.text();
   const std::string_view kept =
       text.substr(0, text_offset(text, static_cast<std::size_t>(length - end_length)));
   const std::size_t space = bool_arg(args, 1, false) ? kept.npos : kept.rfind(' ');

@@ -16,7 +16,8 @@ namespace {
 using Vec = __m256;
 using Mask = __m256;  // all bits of a lane, or none
 constexpr std::size_t kLanes = 8;
-constexpr std::size_t kRowTile = 6;  // rows x 2 vectors of sums leave 4 of the 16 registers
+constexpr std::size_t kRowTile = 6;  // rows that a matrix product has in registers
+constexpr std::size_t kSums = 12;    // sums that fit the 16 registers beside its operands
 
 inline Vec load(const float* p) {
   return _mm256_loadu_ps(p);
@@ -154,6 +155,12 @@ inline Vec load_half(const std::byte* p) {
 inline void store_half(std::byte* p, Vec v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                    _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+// One half in all lanes.
+inline Vec broadcast_half(const std::byte* p) {
+  std::uint16_t bits = 0;
+  std::memcpy(&bits, p, sizeof bits);
+  return _mm256_cvtph_ps(_mm_set1_epi16(static_cast<short>(bits)));
 }
 // kLanes signed bytes.
 inline Vec load_int8(const std::byte* p) {

@@ -25,7 +25,8 @@ namespace {
 using Vec = __m512;
 using Mask = __mmask16;
 constexpr std::size_t kLanes = 16;
-constexpr std::size_t kRowTile = 8;  // rows x 2 vectors of sums fit the 32 registers
+constexpr std::size_t kRowTile = 8;  // rows that a matrix product has in registers
+constexpr std::size_t kSums = 16;    // sums that fit the 32 registers beside its operands
 
 inline Vec load(const float* p) {
   return _mm512_loadu_ps(p);
@@ -151,6 +152,12 @@ inline Vec load_half(const std::byte* p) {
 inline void store_half(std::byte* p, Vec v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
                       _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+// One half in all lanes.
+inline Vec broadcast_half(const std::byte* p) {
+  std::uint16_t bits = 0;
+  std::memcpy(&bits, p, sizeof bits);
+  return _mm512_cvtph_ps(_mm256_set1_epi16(static_cast<short>(bits)));
 }
 // kLanes signed bytes.
 inline Vec load_int8(const std::byte* p) {

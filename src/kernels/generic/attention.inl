@@ -157,19 +157,18 @@ struct Block {
   std::size_t row(std::size_t i) const { return row_begin + i % rows; }
 };
 
-// The part of [begin, end) that lies in the tile, relative to it.
-inline KeyRange in_tile(KeyRange keys, std::size_t tile) {
-  const std::size_t begin = keys.begin > tile ? keys.begin - tile : 0;
-  const std::size_t end = keys.end > tile ? keys.end - tile : 0;
-  const std::size_t bounded = end < kKeyTile ? end : kKeyTile;
-  return {begin < bounded ? begin : bounded, bounded};
+inline std::size_t smaller(std::size_t a, std::size_t b) {
+  return a < b ? a : b;
+}
+inline std::size_t larger(std::size_t a, std::size_t b) {
+  return a > b ? a : b;
 }
 
-// The smallest range that holds both.
-inline KeyRange unite(KeyRange a, KeyRange b) {
-  if (a.begin == a.end) return b;
-  if (b.begin == b.end) return a;
-  return {a.begin < b.begin ? a.begin : b.begin, a.end > b.end ? a.end : b.end};
+// The part of `keys` that lies in the tile, relative to it.
+inline KeyRange in_tile(KeyRange keys, std::size_t tile) {
+  const std::size_t begin = keys.begin > tile ? keys.begin - tile : 0;
+  const std::size_t end = smaller(keys.end > tile ? keys.end - tile : 0, kKeyTile);
+  return {smaller(begin, end), end};
 }
 
 inline bool is_hidden(const AttentionArgs& args, std::size_t key) {
@@ -178,6 +177,20 @@ inline bool is_hidden(const AttentionArgs& args, std::size_t key) {
 
 inline const std::byte* cached(const CacheView& view, std::size_t kv_head, std::size_t position) {
   return view.data + kv_head * view.head_stride + position * view.position_stride;
+}
+
+// Asks for the memory of the key and value one tile ahead of `position`: their rows lie apart, and
+// a tile takes about as long to compute as to fetch.
+inline void prefetch_ahead(const Worker& w, std::size_t kv_head, std::size_t position) {
+  constexpr std::size_t kCacheLine = 64;
+  const std::size_t ahead = position + kKeyTile;
+  if (ahead >= w.args.length) return;
+  const CacheView* const views[] = {&w.args.keys, &w.args.values};
+  for (const CacheView* view : views) {
+    const std::byte* row = cached(*view, kv_head, ahead);
+    for (std::size_t i = 0; i < view->position_stride; i += kCacheLine)
+      __builtin_prefetch(row + i, 0, 2);
+  }
 }
 
 // Decodes and transposes keys `range` of the tile. Lanes outside stay undefined: their scores are
@@ -192,6 +205,7 @@ void load_keys(const Worker& w, std::size_t kv_head, std::size_t tile, KeyRange 
         std::memset(dst, 0, w.dim * sizeof(float));
       } else {
         load_one(cached(w.args.keys, kv_head, tile + key), w.args.head_dim, w.dim, dst);
+        prefetch_ahead(w, kv_head, tile + key);
       }
     }
     for (std::size_t i = 0; i < w.args.head_dim; i += kLanes)
@@ -293,7 +307,7 @@ float weigh_scores(const Worker& w, const Step& step, std::size_t r, float shift
   float* scores = w.scores + r * kKeyTile;
   Vec sum = set1(0.0f);
   for (std::size_t i = step.begin(); i < step.end(); i += kLanes) {
-    const Vec v = exp(sub(load(scores + i), set1(shift)));
+    const Vec v = exp_nonpositive(sub(load(scores + i), set1(shift)));
     sum = add(sum, v);
     store(scores + i, v);
   }
@@ -315,7 +329,8 @@ void update_softmax(const Worker& w, const Step& step, float* factors) {
     shifts[r] = maxima[r] == -kInfinity ? 0.0f : maxima[r];  // nothing seen yet: weights are 0
     factors[r] = before - shifts[r];
   }
-  for (std::size_t r = 0; r < step.count; r += kLanes) store(factors + r, exp(load(factors + r)));
+  for (std::size_t r = 0; r < step.count; r += kLanes)
+    store(factors + r, exp_nonpositive(load(factors + r)));
   for (std::size_t r = 0; r < step.count; ++r)
     sums[r] = sums[r] * factors[r] + weigh_scores(w, step, r, shifts[r]);
 }
@@ -411,10 +426,13 @@ void attend_tile(const Worker& w, const Block& block, std::size_t tile, KeyRange
   if (w.args.key_mask != nullptr) load_hidden(w, tile, range);
   for (std::size_t first = 0; first < block.queries(); first += kRowTile) {
     const std::size_t left = block.queries() - first;
-    Step step{block, first, left < kRowTile ? left : kRowTile, tile, {0, 0}, {}};
+    Step step{block, first, smaller(left, kRowTile), tile, {kKeyTile, 0}, {}};
     for (std::size_t r = 0; r < step.count; ++r) {
-      step.rows[r] = in_tile(w.ranges[first + r], tile);
-      step.range = unite(step.range, step.rows[r]);
+      const KeyRange seen = in_tile(w.ranges[first + r], tile);
+      step.rows[r] = seen;
+      if (seen.begin == seen.end) continue;
+      step.range.begin = smaller(step.range.begin, seen.begin);
+      step.range.end = larger(step.range.end, seen.end);
     }
     if (step.range.begin < step.range.end) attend(w, step, values);
   }
@@ -422,15 +440,14 @@ void attend_tile(const Worker& w, const Block& block, std::size_t tile, KeyRange
 
 void attend_block(const Worker& w, const Block& block) {
   load_queries(w, block);
-  KeyRange keys{0, 0};
-  for (std::size_t i = 0; i < block.rows; ++i) keys = unite(keys, w.ranges[i]);
+  KeyRange keys{w.args.length, 0};  // what any row sees
+  for (std::size_t i = 0; i < block.rows; ++i) {
+    if (w.ranges[i].begin == w.ranges[i].end) continue;
+    keys = {smaller(keys.begin, w.ranges[i].begin), larger(keys.end, w.ranges[i].end)};
+  }
   for (std::size_t tile = keys.begin / kKeyTile * kKeyTile; tile < keys.end; tile += kKeyTile)
     attend_tile(w, block, tile, in_tile(keys, tile));
   store_outputs(w, block);
-}
-
-inline std::size_t smaller(std::size_t a, std::size_t b) {
-  return a < b ? a : b;
 }
 
 void attention(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,

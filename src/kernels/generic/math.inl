@@ -11,19 +11,33 @@ inline Vec polynomial(const float (&a)[N], Vec x) {
   return y;
 }
 
-// e^x within 2 ulp. Results below 2^-126 are 0 (exactly, as for -inf), since subnormal weights
-// would only slow the sums down; exp(0) is exactly 1.
-inline Vec exp(Vec x) {
+constexpr float kSmallestExponent = -87.33654f;  // ln(2^-126)
+
+// e^x = y * 2^n for x in [kSmallestExponent, 100]; exp(0) is exactly 1.
+struct Power {
+  Vec y;
+  Vec n;
+};
+inline Power exp_parts(Vec x) {
   // (e^r - 1 - r) / r^2 on |r| <= ln(2) / 2
   static constexpr float kTail[] = {0.49999994f, 0.1666652f, 0.041668393f, 0.008368784f,
                                     0.0013814478f};
-  const Vec smallest = set1(-87.33654f);  // ln(2^-126)
-  const Vec bounded = min(set1(100.0f), max(smallest, x));
-  const Vec n = round_even(mul(bounded, set1(1.44269504f)));
+  const Vec n = round_even(mul(x, set1(1.44269504f)));
   // ln(2) in two parts: n times the first is exact.
-  const Vec r = fnma(n, set1(1.42860677e-06f), fnma(n, set1(0.693145752f), bounded));
-  const Vec y = add(set1(1.0f), fma(mul(r, r), polynomial(kTail, r), r));
-  return select(less(x, smallest), set1(0.0f), times_power(y, n));
+  const Vec r = fnma(n, set1(1.42860677e-06f), fnma(n, set1(0.693145752f), x));
+  return {add(set1(1.0f), fma(mul(r, r), polynomial(kTail, r), r)), n};
+}
+
+// e^x within 2 ulp. Results below 2^-126 are 0 (exactly, as for -inf), since subnormal weights
+// would only slow the sums down.
+inline Vec exp(Vec x) {
+  const Power p = exp_parts(min(set1(100.0f), max(set1(kSmallestExponent), x)));
+  return select(less(x, set1(kSmallestExponent)), set1(0.0f), times_large_power(p.y, p.n));
+}
+// The same for x <= 0, in fewer steps.
+inline Vec exp_nonpositive(Vec x) {
+  const Power p = exp_parts(max(set1(kSmallestExponent), x));
+  return select(less(x, set1(kSmallestExponent)), set1(0.0f), times_power(p.y, p.n));
 }
 
 // Relative error below 1e-6.

@@ -144,7 +144,7 @@ void softmax(float* x, std::size_t n) noexcept {
   const Vec highest = set1(reduce_max(top));
   Sum sum;
   for (std::size_t i = 0; i < n; i += kLanes) {
-    Vec v = exp(sub(load_some(x + i, n - i), highest));
+    Vec v = exp_nonpositive(sub(load_some(x + i, n - i), highest));
     if (n - i < kLanes) v = select(lanes(0, n - i), v, set1(0.0f));
     store_some(x + i, v, n - i);
     sum_add(sum, v);

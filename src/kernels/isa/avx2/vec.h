@@ -69,8 +69,12 @@ inline Vec round_even(Vec a) {
 inline Vec power_of_two(__m256i n) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
 }
-// x * 2^n for an integral n in [-126, 145]: in two steps, since 2^128 is no f32.
+// x * 2^n for an integral n in [-126, 127].
 inline Vec times_power(Vec x, Vec n) {
+  return mul(x, power_of_two(_mm256_cvtps_epi32(n)));
+}
+// The same for n up to 250: in two steps, since 2^128 is no f32.
+inline Vec times_large_power(Vec x, Vec n) {
   const __m256i whole = _mm256_cvtps_epi32(n);
   const __m256i part = _mm256_srai_epi32(whole, 1);
   return mul(mul(x, power_of_two(part)), power_of_two(_mm256_sub_epi32(whole, part)));

@@ -77,8 +77,12 @@ inline Vec copy_sign(Vec magnitude, Vec sign) {
 inline Vec round_even(Vec a) {
   return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-// x * 2^n for an integral n in [-126, 145].
+// x * 2^n for an integral n in [-126, 127].
 inline Vec times_power(Vec x, Vec n) {
+  return _mm512_scalef_ps(x, n);
+}
+// The same for n up to 250.
+inline Vec times_large_power(Vec x, Vec n) {
   return _mm512_scalef_ps(x, n);
 }
 

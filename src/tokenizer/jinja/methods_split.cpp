@@ -22,7 +22,7 @@ std::vector<std::string_view> words(std::string_view text, std::int64_t limit) {
   text = text_strip(text, nullptr, kLeft);
   while (!text.empty()) {
     if (static_cast<std::int64_t>(parts.size()) == limit) {
-      parts.push_back(text_strip(text, nullptr, kRight));
+      parts.push_back(text);  // with its white space at the end
       break;
     }
     std::size_t end = 0;
@@ -39,7 +39,7 @@ std::vector<std::string_view> words(std::string_view text, std::int64_t limit) {
 std::vector<std::string_view> words_from_right(std::string_view text, std::int64_t limit) {
   if (limit < 0) return words(text, -1);
   std::vector<std::string_view> parts;
-  text = text_strip(text, nullptr, kBoth);
+  text = text_strip(text, nullptr, kRight);
   const auto all = words(text, -1);
   const std::size_t kept = std::min<std::size_t>(all.size(), static_cast<std::size_t>(limit));
   if (kept < all.size()) {

@@ -226,7 +226,10 @@ StmtPtr Parser::parse_generation() {
 StmtPtr Parser::parse_print() {
   auto stmt = statement(StmtKind::kOutput);
   ++at_;
-  stmt->expr = parse_tuple(true, false);
+  stmt->expr = node(ExprKind::kConcat);
+  do {
+    add_kid(*stmt->expr, parse_expression());
+  } while (take_op(","));
   return stmt;
 }
 

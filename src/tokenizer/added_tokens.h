@@ -18,8 +18,8 @@ struct Section {
 
 class AddedTokenMatcher {
  public:
-  // `text` of tokens[i] is texts[i] where that is given (normalized forms). Of equal texts the
-  // first counts.
+  // `text` is what to look for: the token's own, or its normalized form. Of equal texts the first
+  // counts.
   void add(const AddedToken& token, std::string_view text);
   bool empty() const { return tokens_.empty(); }
 
@@ -27,13 +27,14 @@ class AddedTokenMatcher {
   // special tokens that do not count still use up the characters that they match.
   void split(std::string_view text, bool parse_special, std::vector<Section>& sections) const;
 
- private:
   struct Match {
     std::size_t end = 0;
-    std::int32_t token = Vocab::kNone;
+    std::int32_t token = -1;  // which of those added, or -1
   };
+  // The longest token that starts at `begin`.
   Match longest(std::string_view text, std::size_t begin) const;
 
+ private:
   std::vector<AddedToken> tokens_;
   PairMap edges_;                       // (node, byte) -> next node
   std::vector<std::int32_t> ends_{-1};  // by node: index of the token that ends there

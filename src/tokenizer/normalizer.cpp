@@ -7,6 +7,7 @@
 #include <utf8proc.h>
 
 #include "base/error.h"
+#include "tokenizer/added_tokens.h"
 #include "tokenizer/charsmap.h"
 
 namespace halfbyte {
@@ -15,6 +16,7 @@ struct Normalizer::Step {
   NormalizerSpec spec;
   std::unique_ptr<Pattern> pattern;
   std::unique_ptr<CharsMap> charsmap;
+  AddedTokenMatcher kept;
 };
 
 namespace {
@@ -164,13 +166,16 @@ void byte_level(std::string& text) {
   text = std::move(out);
 }
 
-std::string mapped_text(std::string_view text, const CharsMap* map) {
+std::string mapped_text(std::string_view text, const CharsMap* map, const AddedTokenMatcher& kept) {
   if (map == nullptr) return std::string(text);
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {
-    const CharsMap::Match match = map->longest(text.substr(i));
-    const std::size_t n = match.length != 0 ? match.length : char_bytes(text[i]);
+    const AddedTokenMatcher::Match keep = kept.longest(text, i);
+    const CharsMap::Match match =
+        keep.token >= 0 ? CharsMap::Match{} : map->longest(text.substr(i));
+    const std::size_t own = keep.token >= 0 ? keep.end - i : char_bytes(text[i]);
+    const std::size_t n = match.length != 0 ? match.length : own;
     out += match.length != 0 ? match.replacement : text.substr(i, n);
     i += n;
   }
@@ -179,39 +184,39 @@ std::string mapped_text(std::string_view text, const CharsMap* map) {
 
 // The character map, then spaces: runs collapse, the ends are trimmed, a dummy one is put in front
 // (or behind), and all become U+2581, each as the model asks for.
-void sentence_piece(std::string& text, const NormalizerSpec& spec, const CharsMap* map) {
-  std::string mapped = mapped_text(text, map);
-  if (spec.remove_extra_whitespaces) {
-    std::string out;
-    for (const char c : mapped) {
-      if (c != ' ' || (!out.empty() && out.back() != ' ')) out += c;
+void sentence_piece(std::string& text, const NormalizerSpec& spec, const CharsMap* map,
+                    const AddedTokenMatcher& kept) {
+  const std::string mapped = mapped_text(text, map, kept);
+  const std::string_view space = spec.escape_whitespaces ? kSpaceMark : std::string_view(" ");
+  const bool collapse = spec.remove_extra_whitespaces;
+  std::size_t begin = 0;
+  while (collapse && begin < mapped.size() && mapped[begin] == ' ') ++begin;
+  const bool blank = text.empty() || (collapse && begin == mapped.size());
+  text.clear();
+  if (blank) return;
+  if (spec.add_dummy_prefix && !spec.whitespace_as_suffix) text += space;
+  bool after_space = collapse;
+  for (; begin < mapped.size(); ++begin) {
+    const char c = mapped[begin];
+    const bool is_space = c == ' ';
+    if (is_space && after_space && collapse) continue;
+    after_space = is_space;
+    if (is_space) {
+      text += space;
+    } else {
+      text += c;
     }
-    while (!out.empty() && out.back() == ' ') out.pop_back();
-    mapped = std::move(out);
   }
-  if (!mapped.empty() && spec.add_dummy_prefix) {
-    mapped.insert(spec.whitespace_as_suffix ? mapped.size() : 0, " ");
-  }
-  if (spec.escape_whitespaces) {
-    std::string out;
-    out.reserve(mapped.size() + mapped.size() / 4);
-    for (const char c : mapped) {
-      if (c == ' ') {
-        out += kSpaceMark;
-      } else {
-        out += c;
-      }
-    }
-    mapped = std::move(out);
-  }
-  text = std::move(mapped);
+  while (collapse && text.ends_with(space)) text.resize(text.size() - space.size());
+  if (spec.add_dummy_prefix && spec.whitespace_as_suffix) text += space;
 }
 
 }  // namespace
 
 Normalizer::Normalizer(const std::vector<NormalizerSpec>& steps, std::string_view file) {
   for (const NormalizerSpec& spec : steps) {
-    Step step{spec, nullptr, nullptr};
+    Step step{spec, nullptr, nullptr, {}};
+    for (const std::string& kept : spec.kept) step.kept.add({}, kept);
     if (spec.kind == NormalizerKind::kReplace) {
       step.pattern = std::make_unique<Pattern>(spec.pattern, file);
     }
@@ -275,7 +280,7 @@ void Normalizer::apply(std::string& text, MatchScratch& scratch) const {
         byte_level(text);
         break;
       case NormalizerKind::kSentencePiece:
-        sentence_piece(text, spec, step.charsmap.get());
+        sentence_piece(text, spec, step.charsmap.get(), step.kept);
         break;
     }
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tokenizer/tokenizer.h"
@@ -60,7 +61,8 @@ enum class NormalizerKind : std::uint8_t {
 
 struct NormalizerSpec {
   NormalizerKind kind = NormalizerKind::kNfc;
-  PatternSpec pattern;  // kReplace
+  PatternSpec pattern;            // kReplace
+  std::vector<std::string> kept;  // kSentencePiece: texts that stay as they are
   std::string content;  // kReplace, kPrepend, kAppend: text; kPrecompiled, kSentencePiece: charsmap
   bool left = false;    // kStrip
   bool right = false;   // kStrip
@@ -182,8 +184,15 @@ struct TokenizerSpec {
   std::vector<TokenId> end_ids;
   std::string chat_template;
 
-  std::string pre_name;     // llama.cpp's name of the pre-tokenizer, "" if none is known
+  // False for a bare spiece.model: sentencepiece never takes "<s>" in a text for the token.
+  bool match_added = true;
   std::string source_json;  // tokenizer.json as it was read
+
+  // What a GGUF file said, to be written back.
+  std::string gguf_model;
+  std::string gguf_pre;
+  bool gguf_space_prefix = false;
+  std::vector<std::pair<std::string, std::uint32_t>> gguf_ids;  // tokenizer.ggml.*_token_id
 };
 
 }  // namespace halfbyte

@@ -161,6 +161,7 @@ Tokenizer::State::State(TokenizerSpec resolved)
     for (const AddedToken& token : spec.added) {
       if (token.special != wanted) continue;
       special[static_cast<std::size_t>(token.id)] = token.special;
+      if (!spec.match_added) continue;
       if (!token.normalized) {
         raw_tokens.add(token, token.text);
         continue;

@@ -87,7 +87,10 @@ RopeSpec read_rope(const ArchKeys& keys, const StackSpec& stack, const GgufFacts
                        fmt::format("the rope scaling '{}' is not known", type));
     }
   }
-  if (rope.scaling == RopeScaling::none) rope.factor = 1.0;
+  if (rope.scaling == RopeScaling::none) {
+    rope.factor = 1.0;
+    return rope;
+  }
   rope.original_context = keys.uint("rope.scaling.original_context_length").value_or(context);
   if (rope.scaling == RopeScaling::yarn) {
     rope.beta_fast = keys.number("rope.scaling.yarn_beta_fast").value_or(32.0);

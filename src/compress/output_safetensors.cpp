@@ -1,0 +1,188 @@
+// A folder as published checkpoints are: config.json, weights (sharded where large), and the files
+// of the tokenizer.
+#include <filesystem>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "base/atomic_output.h"
+#include "base/mapped_file.h"
+#include "compress/carried.h"
+#include "formats/safetensors.h"
+#include "model/write_hf.h"
+
+namespace halfbyte {
+
+namespace {
+
+constexpr std::uint64_t kShardBytes = 5'000'000'000;
+constexpr std::string_view kWeights = "model.safetensors";
+
+// Files that go along as they are.
+constexpr std::string_view kCopied[] = {
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "tokenizer.model",
+    "spiece.model",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "sentencepiece.bpe.model",
+    "generation_config.json",
+    "LICENSE",
+};
+constexpr std::uint64_t kMaxCopied = std::uint64_t{256} << 20;
+
+// Where no tokenizer file exists, these keys of a GGUF file hold one whole.
+struct Unpacked {
+  std::string_view key;
+  std::string_view file;
+};
+constexpr Unpacked kUnpacked[] = {{"tokenizer.huggingface.json", "tokenizer.json"},
+                                  {"tokenizer.chat_template", "chat_template.jinja"}};
+
+class SafetensorsOutput final : public Output {
+ public:
+  SafetensorsOutput(const OutputPlan& plan, std::vector<std::string>& notes)
+      : plan_(plan), folder_(plan.path) {
+    cut_into_shards();
+    write_config();
+    write_tokenizer(notes);
+  }
+
+  void begin(const TensorJob&) override {
+    if (next_ == shard_ends_[shard_]) {
+      end_shard();
+      ++shard_;
+    }
+    if (!writer_) begin_shard();
+    ++next_;
+  }
+  void write(ByteView bytes) override { writer_->write(bytes); }
+
+  std::uint64_t finish(const CompressReport&) override {
+    end_shard();
+    if (shard_ends_.size() > 1) write_index();
+    folder_.commit();
+    return bytes_;
+  }
+
+ private:
+  void cut_into_shards() {
+    std::uint64_t size = 0;
+    for (std::size_t i = 0; i < plan_.jobs.size(); ++i) {
+      const std::uint64_t bytes = plan_.jobs[i].bytes();
+      if (size != 0 && size + bytes > kShardBytes) {
+        shard_ends_.push_back(i);
+        size = 0;
+      }
+      size += bytes;
+    }
+    shard_ends_.push_back(plan_.jobs.size());
+  }
+
+  std::string shard_name(std::size_t shard) const {
+    if (shard_ends_.size() == 1) return std::string(kWeights);
+    return fmt::format("model-{:05}-of-{:05}.safetensors", shard + 1, shard_ends_.size());
+  }
+
+  void begin_shard() {
+    std::vector<SafetensorsWriter::Tensor> tensors;
+    for (std::size_t i = next_; i < shard_ends_[shard_]; ++i) {
+      tensors.push_back({plan_.jobs[i].name, plan_.jobs[i].dtype, plan_.jobs[i].shape});
+    }
+    file_.emplace(folder_.path_of(shard_name(shard_)));
+    // Readers of other libraries ask for the framework that wrote the file.
+    writer_.emplace(*file_, std::move(tensors),
+                    std::map<std::string, std::string>{{"format", "pt"}});
+  }
+
+  void end_shard() {
+    if (!writer_) return;
+    writer_->finish();
+    bytes_ += file_->size();
+    file_->close();
+    writer_.reset();
+    file_.reset();
+  }
+
+  void write_index() {
+    Json map = Json::object();
+    std::uint64_t total = 0;
+    std::size_t shard = 0;
+    for (std::size_t i = 0; i < plan_.jobs.size(); ++i) {
+      if (i == shard_ends_[shard]) ++shard;
+      map.emplace(plan_.jobs[i].name, shard_name(shard));
+      total += plan_.jobs[i].bytes();
+    }
+    put("model.safetensors.index.json",
+        Json{{"metadata", {{"total_size", total}}}, {"weight_map", std::move(map)}}.dump(2));
+  }
+
+  bool any_bias(std::string_view part) const {
+    for (const TensorJob& job : plan_.jobs) {
+      if (job.own.ends_with(fmt::format(".{}.bias", part))) return true;
+    }
+    return false;
+  }
+
+  void write_config() {
+    HfFacts facts;
+    facts.dtype = plan_.main_type;
+    facts.attention_bias = any_bias("attn_q");
+    facts.mlp_bias = any_bias("ffn_up");
+    put("config.json",
+        config_from_spec(plan_.spec, facts, plan_.source.checkpoint().config()).dump(2));
+    if (!plan_.source.checkpoint().file("generation_config.json")) {
+      put("generation_config.json", generation_config_from_spec(plan_.spec).dump(2));
+    }
+  }
+
+  void write_tokenizer(std::vector<std::string>& notes) {
+    bool copied = false;
+    for (const std::string_view name : kCopied) {
+      const auto path = plan_.source.checkpoint().file(name);
+      if (!path) continue;
+      put(name, read_text_file(*path, kMaxCopied));
+      copied = true;
+    }
+    if (copied || plan_.source.checkpoint().format() == Format::kFolder) return;
+    const Carried carried(plan_, true);
+    bool whole = false;
+    for (const auto& [key, name] : kUnpacked) {
+      const auto text = carried.metadata().get_string(key);
+      if (text) put(name, *text);
+      whole = whole || (text && name == "tokenizer.json");
+    }
+    if (!whole)
+      notes.push_back("the source has no tokenizer.json; the folder is without tokenizer");
+  }
+
+  void put(std::string_view name, std::string_view text) {
+    OutputFile out(folder_.path_of(name));
+    out.write(text);
+    out.close();
+  }
+
+  const OutputPlan& plan_;
+  AtomicFolder folder_;
+  std::vector<std::size_t> shard_ends_;  // index of the job after each shard's last
+  std::size_t shard_ = 0;
+  std::size_t next_ = 0;  // job
+  std::optional<OutputFile> file_;
+  std::optional<SafetensorsWriter> writer_;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Output> open_safetensors_output(const OutputPlan& plan,
+                                                std::vector<std::string>& notes) {
+  return std::make_unique<SafetensorsOutput>(plan, notes);
+}
+
+}  // namespace halfbyte

@@ -1,0 +1,64 @@
+// The table of formats that are written. Adding one is a row and the Output that the row opens.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "compress/job.h"
+#include "compress/report.h"
+#include "model/spec.h"
+#include "tokenizer/tokenizer.h"
+
+namespace halfbyte {
+
+// An output being written: nothing is under its final name before finish() returns.
+class Output {
+ public:
+  virtual ~Output() = default;
+  // The next tensor, in the order that was announced; then its bytes, in pieces.
+  virtual void begin(const TensorJob& job) = 0;
+  virtual void write(ByteView bytes) = 0;
+  // Completes the output under its final name; gives its bytes.
+  virtual std::uint64_t finish(const CompressReport& report) = 0;
+};
+
+// What an output is made from. All of it must outlive the Output.
+struct OutputPlan {
+  const ModelFiles& source;
+  const Tokenizer* tokenizer;  // nullptr where the source has none
+  std::string path;
+  ModelSpec spec;  // in the target's conventions
+  std::vector<TensorJob> jobs;
+  DType main_type;  // of most weights
+  Json method;      // how it was quantized: {"name": "rtn"} or null
+  Json options;     // as asked for
+};
+
+struct Target {
+  std::string_view name;  // as --to spells it
+  ModelSpec (*conventions)(const ModelSpec&);
+  bool folder;        // the output is one
+  bool published;     // tensors named and turned as in published checkpoints
+  bool packs;         // matrices in the packed layout
+  bool block_types;   // holds quantized types
+  bool wide_vectors;  // norms and biases are f32, whatever the matrices are
+  bool rope_table;    // holds rope_freqs
+  std::unique_ptr<Output> (*open)(const OutputPlan& plan, std::vector<std::string>& notes);
+};
+
+std::span<const Target> all_targets();
+// Fails with kUsage naming the formats.
+const Target& need_target(std::string_view name);
+
+// The rows' Outputs, one file each: output_gguf.cpp, output_bundle.cpp, output_safetensors.cpp.
+std::unique_ptr<Output> open_gguf_output(const OutputPlan& plan, std::vector<std::string>& notes);
+std::unique_ptr<Output> open_bundle_output(const OutputPlan& plan, std::vector<std::string>& notes);
+std::unique_ptr<Output> open_safetensors_output(const OutputPlan& plan,
+                                                std::vector<std::string>& notes);
+
+}  // namespace halfbyte

@@ -1,0 +1,111 @@
+#include "compress/write_model.h"
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "compress/stream.h"
+
+namespace halfbyte {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// True if `inner` is `outer` or lies in it. Both are real paths.
+bool is_within(const fs::path& inner, const fs::path& outer) {
+  const auto [rest, ignored] =
+      std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  return rest == outer.end();
+}
+
+bool looks_like_model(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::is_empty(folder, ignored) || fs::exists(folder / "bundle.json", ignored) ||
+         fs::exists(folder / "config.json", ignored);
+}
+
+// The output replaces what is at its path, so that must not be the source, nor hold it, nor be a
+// folder of other things.
+void check_output(const std::string& source, const std::string& out, bool folder) {
+  std::error_code error;
+  if (out.empty()) fail_usage("the output has no name");
+  if (!fs::exists(out, error)) return;
+  const fs::path from = fs::canonical(source, error);
+  const fs::path to = fs::canonical(out, error);
+  if (error) return;
+  if (from == to) fail_usage(fmt::format("{} is the input, too", out));
+  if (!folder) return;
+  if (is_within(from, to)) fail_usage(fmt::format("{} holds the input and would be replaced", out));
+  if (fs::is_directory(to, error) && !looks_like_model(to)) {
+    fail_usage(fmt::format("{} is a folder that holds no model; it will not be replaced", out));
+  }
+}
+
+// The type of most weights, vectors aside.
+DType main_type(const std::vector<TensorJob>& jobs) {
+  std::array<std::uint64_t, 64> counts{};
+  DType best = DType::f32;
+  for (const TensorJob& job : jobs) {
+    if (job.role != Role::matrix) continue;
+    std::uint64_t& count = counts[static_cast<std::size_t>(job.dtype)];
+    count += element_count(job.shape).value();
+    if (count > counts[static_cast<std::size_t>(best)]) best = job.dtype;
+  }
+  return best;
+}
+
+std::uint64_t bytes_to_read(const std::vector<TensorJob>& jobs) {
+  std::uint64_t bytes = 0;
+  for (const TensorJob& job : jobs) bytes += job.source != nullptr ? job.source->data.size() : 0;
+  return bytes;
+}
+
+double bits_per_weight(const std::vector<TensorJob>& jobs) {
+  double bits = 0.0;
+  double weights = 0.0;
+  for (const TensorJob& job : jobs) {
+    bits += 8.0 * static_cast<double>(job.bytes());
+    weights += static_cast<double>(element_count(job.shape).value());
+  }
+  return weights > 0.0 ? bits / weights : 0.0;
+}
+
+}  // namespace
+
+CompressReport write_model(const WriteRequest& request, ThreadPool& pool,
+                           const ProgressSink& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  const ModelFiles& source = request.source;
+  check_output(source.checkpoint().path(), request.out, request.target.folder);
+  CompressReport report;
+  OutputPlan plan{
+      source, request.tokenizer, request.out,         request.target.conventions(source.spec()),
+      {},     DType::f32,        request.method_json, request.options};
+  plan.jobs = make_jobs(source, request.target, plan.spec, request.policy, report.notes);
+  plan.main_type = main_type(plan.jobs);
+  report.bytes_in = source.checkpoint().bytes();
+  report.bits_per_weight = bits_per_weight(plan.jobs);
+
+  const std::unique_ptr<Output> output = request.target.open(plan, report.notes);
+  Streamer streamer(source.checkpoint(), *output, request.method.encode, pool, progress,
+                    request.what, bytes_to_read(plan.jobs));
+  for (const TensorJob& job : plan.jobs) {
+    const double error = streamer.write(job);
+    if (!std::isfinite(error)) {
+      report.notes.push_back(fmt::format("{}: some of its weights are not finite", job.own));
+    }
+    if (job.role != Role::vector) report.layers.push_back({job.own, job.dtype, error});
+  }
+  streamer.flush();
+  report.bytes_out = output->finish(report);
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  report.seconds = elapsed.count();
+  return report;
+}
+
+}  // namespace halfbyte

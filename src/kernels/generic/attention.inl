@@ -107,25 +107,19 @@ struct Q8Row {
   }
 };
 
-// dst[0, dim) = the n values of a cached row, then zeros. Returns zeros, or NaN in the lanes that
-// met a value that is not finite.
+// Vector j of dst, `step` floats apart, = values [j * kLanes, ..) of a cached row of n, zeros up to
+// dim. Returns zeros, or NaN in the lanes that met a value that is not finite.
 template <class Row>
-Vec load_row(const std::byte* src, std::size_t n, std::size_t dim, float* dst) noexcept {
+inline Vec load_row(const std::byte* src, std::size_t n, std::size_t dim, float* dst,
+                    std::size_t step) {
   const Vec zero = set1(0.0f);
   Vec check = zero;
-  for (std::size_t i = 0; i < dim; i += kLanes) {
+  for (std::size_t i = 0; i < dim; i += kLanes, dst += step) {
     const Vec v = i < n ? Row::get(src, i, n - i) : zero;
     check = fma(v, zero, check);
-    store(dst + i, v);
+    store(dst, v);
   }
   return check;
-}
-
-using LoadRow = Vec (*)(const std::byte*, std::size_t, std::size_t, float*) noexcept;
-inline LoadRow row_loader(DType dtype) {
-  return dtype == DType::f16   ? load_row<F16Row>
-         : dtype == DType::f32 ? load_row<F32Row>
-                               : load_row<Q8Row>;
 }
 
 // A thread's state: the arguments and its scratch.
@@ -193,40 +187,55 @@ inline void prefetch_ahead(const Worker& w, std::size_t kv_head, std::size_t pos
   }
 }
 
-// Decodes and transposes keys `range` of the tile. Lanes outside stay undefined: their scores are
-// masked. Hidden keys become zeros, so that they cannot bring a NaN in.
-void load_keys(const Worker& w, std::size_t kv_head, std::size_t tile, KeyRange range) {
-  const LoadRow load_one = row_loader(w.args.keys.dtype);
+// Decodes and transposes keys `range` of the tile, kLanes keys at a time through squares of
+// kLanes x kLanes floats. Lanes outside stay undefined: their scores are masked. Hidden keys become
+// zeros, so that they cannot bring a NaN in.
+template <class Row>
+void load_keys(const Worker& w, std::size_t kv_head, std::size_t tile, KeyRange range) noexcept {
+  constexpr std::size_t kSquare = kLanes * kLanes;
+  const std::size_t dim = w.args.head_dim;
   for (std::size_t first = range.begin / kLanes * kLanes; first < range.end; first += kLanes) {
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
       const std::size_t key = first + lane;
-      float* dst = w.staging + lane * w.dim;
+      float* dst = w.staging + lane * kLanes;
       if (key < range.begin || key >= range.end || is_hidden(w.args, tile + key)) {
-        std::memset(dst, 0, w.dim * sizeof(float));
+        for (std::size_t i = 0; i < dim; i += kLanes) store(dst + i * kLanes, set1(0.0f));
       } else {
-        load_one(cached(w.args.keys, kv_head, tile + key), w.args.head_dim, w.dim, dst);
+        load_row<Row>(cached(w.args.keys, kv_head, tile + key), dim, dim, dst, kSquare);
         prefetch_ahead(w, kv_head, tile + key);
       }
     }
-    for (std::size_t i = 0; i < w.args.head_dim; i += kLanes)
-      transpose(w.staging + i, w.dim, w.keys + i * kKeyTile + first, kKeyTile);
+    for (std::size_t i = 0; i < dim; i += kLanes)
+      transpose<kKeyTile>(w.staging + i * kLanes, w.keys + i * kKeyTile + first);
   }
 }
 
 // Decodes values `range` of the tile, hidden ones as zeros. True if all are finite.
-bool load_values(const Worker& w, std::size_t kv_head, std::size_t tile, KeyRange range) {
-  const LoadRow load_one = row_loader(w.args.values.dtype);
+template <class Row>
+bool load_values(const Worker& w, std::size_t kv_head, std::size_t tile, KeyRange range) noexcept {
   Vec check = set1(0.0f);
   for (std::size_t key = range.begin; key < range.end; ++key) {
     float* dst = w.values + key * w.dim;
     if (is_hidden(w.args, tile + key)) {
       std::memset(dst, 0, w.dim * sizeof(float));
     } else {
-      check = add(
-          check, load_one(cached(w.args.values, kv_head, tile + key), w.args.head_dim, w.dim, dst));
+      const std::byte* src = cached(w.args.values, kv_head, tile + key);
+      check = add(check, load_row<Row>(src, w.args.head_dim, w.dim, dst, kLanes));
     }
   }
   return !any(is_nan(check));
+}
+
+// The loaders of a cache's type.
+struct Loaders {
+  void (*keys)(const Worker&, std::size_t, std::size_t, KeyRange) noexcept;
+  bool (*values)(const Worker&, std::size_t, std::size_t, KeyRange) noexcept;
+};
+template <class Row>
+constexpr Loaders kLoaders = {load_keys<Row>, load_values<Row>};
+inline const Loaders& loaders(DType dtype) {
+  if (dtype == DType::f16) return kLoaders<F16Row>;
+  return dtype == DType::f32 ? kLoaders<F32Row> : kLoaders<Q8Row>;
 }
 
 void load_hidden(const Worker& w, std::size_t tile, KeyRange range) {
@@ -415,13 +424,13 @@ Values tile_values(const Worker& w, const Block& block, std::size_t tile, KeyRan
   if (block.rows == 1 && cache.dtype == DType::f16 && w.args.head_dim == w.dim &&
       w.args.key_mask == nullptr)
     return {cached(cache, block.kv_head, tile), cache.position_stride, kMultiply<Halves>, true};
-  const bool finite = load_values(w, block.kv_head, tile, range);
+  const bool finite = loaders(cache.dtype).values(w, block.kv_head, tile, range);
   return {bytes(w.values), w.dim * sizeof(float), kMultiply<Floats>, finite || block.rows == 1};
 }
 
 // All rows of the block against the keys `range` of one tile.
 void attend_tile(const Worker& w, const Block& block, std::size_t tile, KeyRange range) {
-  load_keys(w, block.kv_head, tile, range);
+  loaders(w.args.keys.dtype).keys(w, block.kv_head, tile, range);
   const Values values = tile_values(w, block, tile, range);
   if (w.args.key_mask != nullptr) load_hidden(w, tile, range);
   for (std::size_t first = 0; first < block.queries(); first += kRowTile) {

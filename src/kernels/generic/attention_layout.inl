@@ -28,7 +28,7 @@ struct AttentionLayout {
   std::size_t outputs;  // [kBlockQueries][D], not yet divided by the sum
   std::size_t keys;     // [D][kKeyTile], a tile transposed
   std::size_t values;   // [kKeyTile][D]
-  std::size_t staging;  // [kMaxLanes][D], keys before they are transposed
+  std::size_t staging;  // [kMaxLanes][D] floats, keys before they are transposed
   std::size_t scores;   // [kMaxRowTile][kKeyTile]
   std::size_t maxima;   // [kBlockQueries]
   std::size_t sums;     // [kBlockQueries]

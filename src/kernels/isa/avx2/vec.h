@@ -215,28 +215,28 @@ inline std::int32_t sum_codes16(const std::int8_t* codes) {
 }
 
 // 4 columns of rows i and i+4 side by side.
-inline Vec gather_halves(const float* src, std::size_t stride) {
+inline Vec gather_halves(const float* src) {
   return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(src)),
-                              _mm_loadu_ps(src + 4 * stride), 1);
+                              _mm_loadu_ps(src + 4 * kLanes), 1);
 }
-// dst[column][row] = src[row][column] of kLanes x kLanes floats. Loading halves to their lanes
-// leaves only two thirds of the shuffles of a transposition in registers.
-inline void transpose(const float* src, std::size_t src_stride, float* dst,
-                      std::size_t dst_stride) {
+// dst[column][row] = src[row][column] of kLanes x kLanes floats, rows of dst kStride apart. Loading
+// halves to their lanes leaves only two thirds of the shuffles of a transposition in registers.
+template <std::size_t kStride>
+inline void transpose(const float* src, float* dst) {
   for (std::size_t column = 0; column < 8; column += 4) {
-    const Vec r0 = gather_halves(src + column, src_stride);
-    const Vec r1 = gather_halves(src + column + src_stride, src_stride);
-    const Vec r2 = gather_halves(src + column + 2 * src_stride, src_stride);
-    const Vec r3 = gather_halves(src + column + 3 * src_stride, src_stride);
+    const Vec r0 = gather_halves(src + column);
+    const Vec r1 = gather_halves(src + column + kLanes);
+    const Vec r2 = gather_halves(src + column + 2 * kLanes);
+    const Vec r3 = gather_halves(src + column + 3 * kLanes);
     const __m256d a = _mm256_castps_pd(_mm256_unpacklo_ps(r0, r1));
     const __m256d b = _mm256_castps_pd(_mm256_unpacklo_ps(r2, r3));
     const __m256d c = _mm256_castps_pd(_mm256_unpackhi_ps(r0, r1));
     const __m256d d = _mm256_castps_pd(_mm256_unpackhi_ps(r2, r3));
-    float* out = dst + column * dst_stride;
+    float* out = dst + column * kStride;
     store(out, _mm256_castpd_ps(_mm256_unpacklo_pd(a, b)));
-    store(out + dst_stride, _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
-    store(out + 2 * dst_stride, _mm256_castpd_ps(_mm256_unpacklo_pd(c, d)));
-    store(out + 3 * dst_stride, _mm256_castpd_ps(_mm256_unpackhi_pd(c, d)));
+    store(out + kStride, _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
+    store(out + 2 * kStride, _mm256_castpd_ps(_mm256_unpacklo_pd(c, d)));
+    store(out + 3 * kStride, _mm256_castpd_ps(_mm256_unpackhi_pd(c, d)));
   }
 }
 

@@ -201,30 +201,30 @@ inline std::int32_t sum_codes16(const std::int8_t* codes) {
 }
 
 // Row i of a 4 x 16 part: 4 columns of rows i, i+4, i+8, i+12 side by side.
-inline Vec gather_quarters(const float* src, std::size_t stride) {
+inline Vec gather_quarters(const float* src) {
   Vec v = _mm512_castps128_ps512(_mm_loadu_ps(src));
-  v = _mm512_mask_broadcast_f32x4(v, 0x00F0, _mm_loadu_ps(src + 4 * stride));
-  v = _mm512_mask_broadcast_f32x4(v, 0x0F00, _mm_loadu_ps(src + 8 * stride));
-  return _mm512_mask_broadcast_f32x4(v, 0xF000, _mm_loadu_ps(src + 12 * stride));
+  v = _mm512_mask_broadcast_f32x4(v, 0x00F0, _mm_loadu_ps(src + 4 * kLanes));
+  v = _mm512_mask_broadcast_f32x4(v, 0x0F00, _mm_loadu_ps(src + 8 * kLanes));
+  return _mm512_mask_broadcast_f32x4(v, 0xF000, _mm_loadu_ps(src + 12 * kLanes));
 }
-// dst[column][row] = src[row][column] of kLanes x kLanes floats. Loading quarters to their lanes
-// leaves only half of the shuffles of a transposition in registers.
-inline void transpose(const float* src, std::size_t src_stride, float* dst,
-                      std::size_t dst_stride) {
+// dst[column][row] = src[row][column] of kLanes x kLanes floats, rows of dst kStride apart. Loading
+// quarters to their lanes leaves only half of the shuffles of a transposition in registers.
+template <std::size_t kStride>
+inline void transpose(const float* src, float* dst) {
   for (std::size_t column = 0; column < 16; column += 4) {
-    const Vec r0 = gather_quarters(src + column, src_stride);
-    const Vec r1 = gather_quarters(src + column + src_stride, src_stride);
-    const Vec r2 = gather_quarters(src + column + 2 * src_stride, src_stride);
-    const Vec r3 = gather_quarters(src + column + 3 * src_stride, src_stride);
+    const Vec r0 = gather_quarters(src + column);
+    const Vec r1 = gather_quarters(src + column + kLanes);
+    const Vec r2 = gather_quarters(src + column + 2 * kLanes);
+    const Vec r3 = gather_quarters(src + column + 3 * kLanes);
     const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(r0, r1));
     const __m512d b = _mm512_castps_pd(_mm512_unpacklo_ps(r2, r3));
     const __m512d c = _mm512_castps_pd(_mm512_unpackhi_ps(r0, r1));
     const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(r2, r3));
-    float* out = dst + column * dst_stride;
+    float* out = dst + column * kStride;
     store(out, _mm512_castpd_ps(_mm512_unpacklo_pd(a, b)));
-    store(out + dst_stride, _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
-    store(out + 2 * dst_stride, _mm512_castpd_ps(_mm512_unpacklo_pd(c, d)));
-    store(out + 3 * dst_stride, _mm512_castpd_ps(_mm512_unpackhi_pd(c, d)));
+    store(out + kStride, _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+    store(out + 2 * kStride, _mm512_castpd_ps(_mm512_unpacklo_pd(c, d)));
+    store(out + 3 * kStride, _mm512_castpd_ps(_mm512_unpackhi_pd(c, d)));
   }
 }
 

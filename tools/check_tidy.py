@@ -21,6 +21,7 @@ from rooms import ROOT
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 SRC = ROOT / "src"
+EXTRA_ARG = "--extra-arg=-Wno-unknown-warning-option"  # the commands are those of g++
 
 
 @functools.lru_cache(maxsize=None)
@@ -50,7 +51,8 @@ def key(path, command, settings):
 
 def tidy(tool, build, path, stamp):
     """The findings of one file, "" for none (then it is stamped)."""
-    run = subprocess.run([tool, "-p", str(build), "--quiet", str(path)], capture_output=True, text=True, check=False)
+    run = subprocess.run([tool, "-p", str(build), "--quiet", EXTRA_ARG, str(path)],
+                         capture_output=True, text=True, check=False)
     if run.returncode == 0:
         stamp.touch()
         return ""

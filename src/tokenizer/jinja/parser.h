@@ -13,6 +13,11 @@
 
 namespace halfbyte::jinja {
 
+struct OpName {
+  std::string_view text;
+  Op op;
+};
+
 class Parser {
  public:
   Parser(std::string_view source, std::string_view file);
@@ -49,6 +54,7 @@ class Parser {
   ExprPtr parse_and();
   ExprPtr parse_not();
   ExprPtr parse_compare();
+  ExprPtr parse_arithmetic(std::span<const OpName> ops, ParseFn operand);
   ExprPtr parse_sum();
   ExprPtr parse_concat();
   ExprPtr parse_product();

@@ -10,11 +10,6 @@ namespace halfbyte::jinja {
 
 namespace {
 
-struct OpName {
-  std::string_view text;
-  Op op;
-};
-
 constexpr OpName kComparisons[] = {{"==", Op::kEq}, {"!=", Op::kNe}, {"<", Op::kLt},
                                    {"<=", Op::kLe}, {">", Op::kGt},  {">=", Op::kGe}};
 constexpr OpName kSums[] = {{"+", Op::kAdd}, {"-", Op::kSub}};
@@ -31,8 +26,6 @@ struct WordConstant {
 constexpr WordConstant kWordConstants[] = {{"true", false, true},   {"True", false, true},
                                            {"false", false, false}, {"False", false, false},
                                            {"none", true, false},   {"None", true, false}};
-
-using TableOf = std::span<const OpName>;
 
 const OpName* find_op(std::span<const OpName> table, const Token& token) {
   for (const OpName& row : table) {
@@ -113,23 +106,28 @@ ExprPtr Parser::parse_compare() {
 }
 
 // The three levels of arithmetic differ in their operators and operands only.
-#define HALFBYTE_CHAIN(NAME, TABLE, OPERAND)                        \
-  ExprPtr Parser::NAME() {                                          \
-    ExprPtr first = OPERAND();                                      \
-    const OpName* row = find_op(TableOf(TABLE), peek());            \
-    if (row == nullptr) return first;                               \
-    auto chain = node(ExprKind::kArithmetic, std::move(first));     \
-    for (; row != nullptr; row = find_op(TableOf(TABLE), peek())) { \
-      ++at_;                                                        \
-      chain->ops.push_back(row->op);                                \
-      add_kid(*chain, OPERAND());                                   \
-    }                                                               \
-    return chain;                                                   \
+ExprPtr Parser::parse_arithmetic(std::span<const OpName> ops, ParseFn operand) {
+  ExprPtr first = (this->*operand)();
+  const OpName* row = find_op(ops, peek());
+  if (row == nullptr) return first;
+  auto chain = node(ExprKind::kArithmetic, std::move(first));
+  for (; row != nullptr; row = find_op(ops, peek())) {
+    ++at_;
+    chain->ops.push_back(row->op);
+    add_kid(*chain, (this->*operand)());
   }
-HALFBYTE_CHAIN(parse_sum, kSums, parse_concat)
-HALFBYTE_CHAIN(parse_product, kProducts, parse_power)
-HALFBYTE_CHAIN(parse_power, kPowers, parse_unary_filtered)
-#undef HALFBYTE_CHAIN
+  return chain;
+}
+
+ExprPtr Parser::parse_sum() {
+  return parse_arithmetic(kSums, &Parser::parse_concat);
+}
+ExprPtr Parser::parse_product() {
+  return parse_arithmetic(kProducts, &Parser::parse_power);
+}
+ExprPtr Parser::parse_power() {
+  return parse_arithmetic(kPowers, &Parser::parse_unary_filtered);
+}
 
 ExprPtr Parser::parse_unary(bool with_filter) {
   const Nest nest(*this);

@@ -12,6 +12,8 @@ namespace halfbyte {
 
 namespace {
 
+// ordered_json looks keys up one by one: more of them would take time that grows with their square.
+constexpr std::size_t kMaxKeys = 16384;
 constexpr int kMaxDepth = 64;
 
 bool starts(Json::parse_event_t event) {
@@ -35,6 +37,9 @@ class Checker {
       if (!keys_.back().insert(key).second) {
         fail_malformed(file_,
                        fmt::format("JSON key '{}' occurs twice in one object", key.substr(0, 80)));
+      }
+      if (keys_.back().size() > kMaxKeys) {
+        fail_malformed(file_, fmt::format("a JSON object has more than {} keys", kMaxKeys));
       }
     }
     return true;

@@ -1,0 +1,128 @@
+// halfbyte compress and halfbyte convert: a model in, a smaller or differently written one out.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "cli/app.h"
+#include "cli/terminal.h"
+#include "compress/compress.h"
+#include "compress/convert.h"
+
+namespace halfbyte {
+
+namespace {
+
+struct CompressFlags {
+  std::string source;
+  std::string out;
+  CompressOptions options;
+  std::size_t threads = 0;
+  bool json = false;
+};
+
+struct ConvertFlags {
+  std::string source;
+  std::string out;
+  ConvertOptions options;
+  std::size_t threads = 0;
+  bool json = false;
+};
+
+Json to_json(const CompressReport& report, const std::string& method, const std::string& type,
+             const std::string& out) {
+  Json body;
+  body["method"] = method;
+  body["type"] = type;
+  body["out"] = out;
+  body["bytes_in"] = report.bytes_in;
+  body["bytes_out"] = report.bytes_out;
+  body["bits_per_weight"] = report.bits_per_weight;
+  body["seconds"] = report.seconds;
+  body["peak_rss_bytes"] = peak_rss_bytes();
+  body["layers"] = Json::array();
+  for (const LayerReport& layer : report.layers) {
+    body["layers"].push_back(
+        {{"name", layer.name}, {"type", name(layer.type)}, {"error", layer.error}});
+  }
+  body["notes"] = report.notes;
+  return body;
+}
+
+void print_report(const CompressReport& report, const std::string& out) {
+  for (const std::string& note : report.notes) print_error(fmt::format("halfbyte: note: {}", note));
+  double worst = 0.0;
+  std::string_view where;
+  for (const LayerReport& layer : report.layers) {
+    if (layer.error <= worst) continue;
+    worst = layer.error;
+    where = layer.name;
+  }
+  const double share = report.bytes_in > 0 ? 100.0 * static_cast<double>(report.bytes_out) /
+                                                 static_cast<double>(report.bytes_in)
+                                           : 0.0;
+  print_line(fmt::format("{}: {} from {} ({:.1f} %), {:.2f} bits per weight, {:.1f} s", out,
+                         human_bytes(report.bytes_out), human_bytes(report.bytes_in), share,
+                         report.bits_per_weight, report.seconds));
+  if (worst > 0) print_line(fmt::format("largest relative error {:.4f} in {}", worst, where));
+}
+
+void run_compress(const CompressFlags& flags) {
+  const ModelFiles source(flags.source);
+  const std::optional<Tokenizer> tokenizer = Tokenizer::from_checkpoint(source.checkpoint());
+  ThreadPool pool(flags.threads);
+  const CompressReport report = compress(source, tokenizer ? &*tokenizer : nullptr, flags.out,
+                                         flags.options, pool, progress_bar());
+  if (flags.json) {
+    print_json(to_json(report, flags.options.method, flags.options.type, flags.out));
+  } else {
+    print_report(report, flags.out);
+  }
+}
+
+void run_convert(const ConvertFlags& flags) {
+  const ModelFiles source(flags.source);
+  const std::optional<Tokenizer> tokenizer = Tokenizer::from_checkpoint(source.checkpoint());
+  ThreadPool pool(flags.threads);
+  const CompressReport report = convert(source, tokenizer ? &*tokenizer : nullptr, flags.out,
+                                        flags.options, pool, progress_bar());
+  if (flags.json) {
+    print_json(to_json(report, "none", flags.options.dtype, flags.out));
+  } else {
+    print_report(report, flags.out);
+  }
+}
+
+}  // namespace
+
+std::function<void()> setup_compress(CLI::App& app) {
+  auto flags = std::make_shared<CompressFlags>();
+  app.add_option("SRC", flags->source, "A folder, a .gguf file or a bundle")->required();
+  app.add_option("-o,--out", flags->out, "What to write")->required();
+  app.add_option("--method", flags->options.method, "rtn: round to nearest")->capture_default_str();
+  app.add_option("--type", flags->options.type, "q4_0, q4_1, q5_0, q5_1, q8_0, f16, bf16, f32")
+      ->capture_default_str();
+  app.add_option("--to", flags->options.to, "bundle, gguf, safetensors")->capture_default_str();
+  app.add_option("--keep-head", flags->options.head_type, "Type of the head (default: by --type)");
+  app.add_option("--embedding", flags->options.embedding_type,
+                 "Type of the token embedding (default: by --type)");
+  app.add_option("-t,--threads", flags->threads,
+                 "Threads (default: the cores that this process may use)")
+      ->check(CLI::Range(1, 1024));
+  app.add_flag("--json", flags->json, "Print JSON");
+  return [flags] { run_compress(*flags); };
+}
+
+std::function<void()> setup_convert(CLI::App& app) {
+  auto flags = std::make_shared<ConvertFlags>();
+  app.add_option("SRC", flags->source, "A folder, a .gguf file or a bundle")->required();
+  app.add_option("-o,--out", flags->out, "What to write")->required();
+  app.add_option("--to", flags->options.to, "safetensors, gguf, bundle")->required();
+  app.add_option("--dtype", flags->options.dtype, "keep, f32, f16, bf16")->capture_default_str();
+  app.add_option("-t,--threads", flags->threads,
+                 "Threads (default: the cores that this process may use)")
+      ->check(CLI::Range(1, 1024));
+  app.add_flag("--json", flags->json, "Print JSON");
+  return [flags] { run_convert(*flags); };
+}
+
+}  // namespace halfbyte

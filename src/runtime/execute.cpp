@@ -81,13 +81,10 @@ class Runner {
     step.norm = plan.head_norm;
     step.pieces.push_back({plan.head, plan.head_bias, 0});
     float* const hidden = space_.buffer(Buffer::residual) + request.first * spec_width();
-    if (plan.spec.logit_scale != 1.0)
-      scale_rows(hidden, rows, static_cast<float>(plan.spec.logit_scale));
     const LinearInput input = prepare(step, hidden, spec_width(), rows);
     matrices(step, input, rows, request.logits, plan.spec.vocab);
     team_.barrier();
-    if (plan.spec.logit_softcap != 0.0)
-      softcap(request.logits, rows * plan.spec.vocab, plan.spec.logit_softcap);
+    finish_logits(request.logits, rows * plan.spec.vocab);
   }
 
  private:
@@ -139,17 +136,14 @@ class Runner {
     }
   }
 
-  void scale_rows(float* x, std::uint64_t rows, float scale) {
-    const auto [begin, end] = my_rows(rows);
-    for (std::size_t row = begin; row < end; ++row)
-      ops_.scale(scale, spec_width(), x + row * spec_width());
-    team_.barrier();
-  }
-
-  void softcap(float* x, std::uint64_t count, double cap) {
+  // The scale of the hidden states before the head (T5) commutes with the head.
+  void finish_logits(float* x, std::uint64_t count) {
+    const auto scale = static_cast<float>(model_.spec().logit_scale);
+    const auto cap = static_cast<float>(model_.spec().logit_softcap);
     const auto [begin, end] = split_range(count, team_.size(), thread_, 1024);
-    const auto c = static_cast<float>(cap);
-    for (std::size_t i = begin; i < end; ++i) x[i] = c * std::tanh(x[i] / c);
+    if (scale != 1.0f && begin < end) ops_.scale(scale, end - begin, x + begin);
+    if (cap == 0.0f) return;
+    for (std::size_t i = begin; i < end; ++i) x[i] = cap * std::tanh(x[i] / cap);
   }
 
   // One input row after the step's prologue; `to` receives it where it is not the row itself.

@@ -17,10 +17,10 @@ namespace halfbyte {
 // with a note. A tied head is the embedding: name one of the two types, not both.
 struct CompressOptions {
   std::string method = "rtn";
-  std::string type = "q4_0";   // q4_0 q4_1 q5_0 q5_1 q8_0 f16 bf16 f32
-  std::string embedding_type;  // "" = by `type`
-  std::string head_type;       // "" = by `type`
-  std::string to = "bundle";   // bundle, gguf, safetensors (only f16, bf16, f32)
+  std::string type = "q4_0";        // q4_0 q4_1 q5_0 q5_1 q8_0 f16 bf16 f32
+  std::string embedding_type = "";  // "" = by `type`
+  std::string head_type = "";       // "" = by `type`
+  std::string to = "bundle";        // bundle, gguf, safetensors (only f16, bf16, f32)
 };
 
 // Writes `out` (a file for gguf, else a folder), replacing it whole when all is done; an output of

@@ -137,7 +137,7 @@ class SafetensorsOutput final : public Output {
     facts.mlp_bias = any_bias("ffn_up");
     put("config.json",
         config_from_spec(plan_.spec, facts, plan_.source.checkpoint().config()).dump(2));
-    if (!plan_.source.checkpoint().file("generation_config.json")) {
+    if (plan_.source.checkpoint().format() != Format::kFolder) {
       put("generation_config.json", generation_config_from_spec(plan_.spec).dump(2));
     }
   }

@@ -70,7 +70,7 @@ RopeSpec as_published(RopeSpec rope) {
   guess.divisors.clear();
   guess.scaling = RopeScaling::llama3;
   guess.factor = *std::max_element(rope.divisors.begin(), rope.divisors.end());
-  for (std::uint32_t context = 1u << 9; context <= 1u << 20; context *= 2) {
+  for (std::uint32_t context = 16; context <= 1u << 20; context *= 2) {
     guess.original_context = context;
     const std::vector<float> divisors = llama3_divisors(guess);
     const bool same =
@@ -141,6 +141,7 @@ void put_windows(Json& json, const StackSpec& stack) {
     all = all && slides;
     types.push_back(slides ? "sliding_attention" : "full_attention");
   }
+  // Absent, it is 4096 to readers of some families.
   json["sliding_window"] = window > 0 ? Json(window) : Json(nullptr);
   const bool mixed = (window > 0 && !all) || stack.ropes.size() > 1;
   if (mixed) json["layer_types"] = std::move(types);

@@ -99,8 +99,7 @@ void AddedTokenMatcher::split(std::string_view text, bool parse_special,
     }
     if (token.lstrip) begin = std::max(trim_end(text.substr(0, begin)), done);
     if (token.rstrip) end += leading_space(text.substr(end));
-    begin = std::max(begin, done);
-    end = std::max(end, begin);
+    // A match may start inside of what rstrip took: then `done` goes back, as in the reference.
     if (done < begin) sections.push_back({{done, begin}, Vocab::kNone});
     sections.push_back({{begin, end}, token.id});
     done = end;

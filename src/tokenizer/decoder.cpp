@@ -351,8 +351,10 @@ DecoderChain::DecoderChain(const TokenizerSpec& spec) {
 
 DecoderChain::~DecoderChain() = default;
 
+// Stages step by characters, so a piece of a GGUF file that is not UTF-8 is repaired before them.
 void DecoderChain::push(const DecodedPiece& piece) {
-  stages_.front()->push(piece);
+  if (is_valid_utf8(piece.text)) return stages_.front()->push(piece);
+  stages_.front()->push({repair_utf8(piece.text), piece.type});
 }
 void DecoderChain::finish() {
   stages_.front()->finish();

@@ -39,8 +39,7 @@ bool is_ascii(std::string_view text) {
   return true;
 }
 
-void unicode_form(std::string& text, int options) {
-  if (is_ascii(text)) return;
+std::string unicode_form(std::string_view text, int options) {
   utf8proc_uint8_t* mapped = nullptr;
   const utf8proc_ssize_t size =
       utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
@@ -48,7 +47,26 @@ void unicode_form(std::string& text, int options) {
                    static_cast<utf8proc_option_t>(UTF8PROC_STABLE | options));
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, &std::free);
   if (size < 0) throw Error(ErrorCode::kFailed, "", utf8proc_errmsg(size));
-  text.assign(reinterpret_cast<const char*>(mapped), static_cast<std::size_t>(size));
+  return {reinterpret_cast<const char*>(mapped), static_cast<std::size_t>(size)};
+}
+
+// Characters that the reference's tables do not know stay as they are, and nothing moves past them.
+void normalize_form(std::string& text, int options) {
+  if (is_ascii(text)) return;
+  std::string out;
+  std::size_t done = 0;
+  const auto flush = [&](std::size_t end) {
+    if (done < end) out += unicode_form(std::string_view(text).substr(done, end - done), options);
+  };
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t begin = i;
+    if (!is_inert(next_char(text, i))) continue;
+    flush(begin);
+    out.append(text, begin, i - begin);
+    done = i;
+  }
+  flush(text.size());
+  text = std::move(out);
 }
 
 // Full lower case by Unicode: only U+0130 becomes more than one character.
@@ -58,7 +76,7 @@ void lowercase(std::string& text) {
       out += "i\xCC\x87";
       return;
     }
-    append_utf8(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
+    append_utf8(out, to_lower(c));
   });
 }
 
@@ -115,7 +133,7 @@ void bert(std::string& text, const NormalizerSpec& spec) {
     });
   }
   if (spec.accents) {
-    unicode_form(text, UTF8PROC_DECOMPOSE);
+    normalize_form(text, UTF8PROC_DECOMPOSE);
     rewrite(text, [](char32_t c, std::string& out) {
       if (!is_nonspacing_mark(c)) append_utf8(out, c);
     });
@@ -236,16 +254,16 @@ void Normalizer::apply(std::string& text, MatchScratch& scratch) const {
     const NormalizerSpec& spec = step.spec;
     switch (spec.kind) {
       case NormalizerKind::kNfc:
-        unicode_form(text, UTF8PROC_COMPOSE);
+        normalize_form(text, UTF8PROC_COMPOSE);
         break;
       case NormalizerKind::kNfd:
-        unicode_form(text, UTF8PROC_DECOMPOSE);
+        normalize_form(text, UTF8PROC_DECOMPOSE);
         break;
       case NormalizerKind::kNfkc:
-        unicode_form(text, UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
+        normalize_form(text, UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
         break;
       case NormalizerKind::kNfkd:
-        unicode_form(text, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
+        normalize_form(text, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
         break;
       case NormalizerKind::kLowercase:
         lowercase(text);

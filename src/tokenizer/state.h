@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "tokenizer/added_tokens.h"
@@ -22,6 +24,8 @@ struct Tokenizer::State {
   AddedTokenMatcher raw_tokens;         // looked for in the text as it is
   AddedTokenMatcher normalized_tokens;  // looked for in the normalized text
   std::vector<bool> special;            // by id
+  // Added tokens that are looked for in normalized text are decoded in that form, too.
+  std::unordered_map<TokenId, std::string> normalized_texts;
 };
 
 }  // namespace halfbyte

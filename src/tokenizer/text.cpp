@@ -1,19 +1,34 @@
-// Categories come from utf8proc.
+// Classes come from tables of what the reference library says, so that they do not change with the
+// Unicode version of a system library.
 #include "tokenizer/text.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include <utf8proc.h>
 
 namespace halfbyte {
 namespace {
 
-utf8proc_category_t category(char32_t c) {
-  return utf8proc_category(static_cast<utf8proc_int32_t>(c));
-}
+struct CharRange {
+  char32_t first;
+  char32_t last;
+};
+struct LowerRange {
+  char32_t first;
+  char32_t last;
+  char32_t stride;
+  std::int32_t delta;
+};
+#include "tokenizer/unicode_tables.inc"
 
-bool in(utf8proc_category_t c, utf8proc_category_t first, utf8proc_category_t last) {
-  return c >= first && c <= last;
+// The range of a sorted table that `c` lies in, or nullptr.
+template <typename Range, std::size_t N>
+const Range* find_range(const Range (&table)[N], char32_t c) {
+  const Range* row = std::lower_bound(std::begin(table), std::end(table), c,
+                                      [](const Range& a, char32_t b) { return a.last < b; });
+  return row != std::end(table) && c >= row->first ? row : nullptr;
 }
 
 bool is_continuation(char c) {
@@ -140,8 +155,8 @@ bool is_white_space(char32_t c) {
 }
 
 bool is_word_char(char32_t c) {
-  const utf8proc_category_t g = category(c);
-  return in(g, UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_ND) || g == UTF8PROC_CATEGORY_NL ||
+  const utf8proc_category_t g = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+  return (g >= UTF8PROC_CATEGORY_LU && g <= UTF8PROC_CATEGORY_ND) || g == UTF8PROC_CATEGORY_NL ||
          g == UTF8PROC_CATEGORY_PC || c == 0x200C || c == 0x200D ||
          (c >= 0x24B6 && c <= 0x24E9) ||  // circled letters: Alphabetic, though So
          (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
@@ -149,21 +164,28 @@ bool is_word_char(char32_t c) {
 }
 
 bool is_number(char32_t c) {
-  return in(category(c), UTF8PROC_CATEGORY_ND, UTF8PROC_CATEGORY_NO);
+  return find_range(kNumber, c) != nullptr;
 }
-
 bool is_punctuation(char32_t c) {
-  if (c < 0x80)
-    return c > 0x20 && c < 0x7F && !(c >= '0' && c <= '9') &&
-           !((c | 0x20u) >= 'a' && (c | 0x20u) <= 'z');
-  return in(category(c), UTF8PROC_CATEGORY_PC, UTF8PROC_CATEGORY_PO);
+  return find_range(kPunctuation, c) != nullptr;
 }
-
 bool is_mark(char32_t c) {
-  return in(category(c), UTF8PROC_CATEGORY_MN, UTF8PROC_CATEGORY_ME);
+  return find_range(kMark, c) != nullptr;
 }
 bool is_nonspacing_mark(char32_t c) {
-  return category(c) == UTF8PROC_CATEGORY_MN;
+  return find_range(kNonspacing, c) != nullptr;
+}
+bool is_control(char32_t c) {
+  return find_range(kControl, c) != nullptr;
+}
+bool is_inert(char32_t c) {
+  return find_range(kInert, c) != nullptr;
+}
+
+char32_t to_lower(char32_t c) {
+  const LowerRange* row = find_range(kLower, c);
+  if (row == nullptr || (c - row->first) % row->stride != 0) return c;
+  return static_cast<char32_t>(static_cast<std::int32_t>(c) + row->delta);
 }
 
 bool is_chinese(char32_t c) {
@@ -171,12 +193,6 @@ bool is_chinese(char32_t c) {
          (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
          (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
          (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
-}
-
-bool is_control(char32_t c) {
-  if (c == '\t' || c == '\n' || c == '\r') return false;
-  const utf8proc_category_t g = category(c);
-  return in(g, UTF8PROC_CATEGORY_CC, UTF8PROC_CATEGORY_CO) || g == UTF8PROC_CATEGORY_CN;
 }
 
 char32_t byte_to_char(unsigned char byte) {

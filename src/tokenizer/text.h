@@ -33,7 +33,9 @@ bool is_punctuation(char32_t c);      // P, and all of ASCII's
 bool is_mark(char32_t c);             // M
 bool is_nonspacing_mark(char32_t c);  // Mn
 bool is_chinese(char32_t c);          // the CJK blocks that BERT sets apart
-bool is_control(char32_t c);          // C, but not tab, newline, return
+bool is_control(char32_t c);          // what BERT's cleaning drops
+bool is_inert(char32_t c);            // too new for the reference's normalization tables
+char32_t to_lower(char32_t c);        // simple lower case
 
 // The visible character that byte-level BPE writes for a byte, and back (-1: none).
 char32_t byte_to_char(unsigned char byte);

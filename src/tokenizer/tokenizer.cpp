@@ -169,6 +169,7 @@ Tokenizer::State::State(TokenizerSpec resolved)
       std::string text = token.text;
       normalizer.apply(text, scratch);
       normalized_tokens.add(token, text);
+      if (text != token.text) normalized_texts[token.id] = std::move(text);
     }
   }
 }
@@ -284,7 +285,11 @@ std::string StreamDecoder::push(TokenId id) {
   const auto index = static_cast<std::size_t>(id);
   const std::vector<PieceType>& types = tokenizer.spec.types;
   const PieceType type = index < types.size() ? types[index] : PieceType::kNormal;
-  state_->chain.push({tokenizer.spec.vocab.text(id), type});
+  const auto normalized = tokenizer.normalized_texts.find(id);
+  state_->chain.push({normalized != tokenizer.normalized_texts.end()
+                          ? std::string_view(normalized->second)
+                          : tokenizer.spec.vocab.text(id),
+                      type});
   return state_->chain.take();
 }
 

@@ -89,12 +89,15 @@ void write_ids(Metadata& metadata, const TokenizerSpec& spec) {
   };
   for (const auto& [name, id] : spec.gguf_ids) metadata.set_u32(name, id);
   set("bos_token_id", spec.bos);
-  set("eos_token_id", spec.eos);
+  // Without a key llama.cpp takes id 11.
+  std::optional<TokenId> eos = spec.eos;
+  if (!eos && !spec.end_ids.empty()) eos = spec.end_ids.front();
+  set("eos_token_id", eos);
   set("unknown_token_id", spec.unk);
   set("padding_token_id", spec.pad);
   // An end of turn that is not known by its spelling.
   for (const TokenId id : spec.end_ids) {
-    if (id == spec.eos || metadata.contains(key("eot_token_id"))) continue;
+    if (id == eos || metadata.contains(key("eot_token_id"))) continue;
     set("eot_token_id", id);
   }
   metadata.set_bool(key("add_bos_token"), template_adds_bos(spec));

@@ -68,25 +68,29 @@ constexpr Shape shape_of() {
   return {L.halves(), L.eight() ? 8 : L.bits < 4 ? 4 : L.bits, L.has_min};
 }
 
+// Several panels at once, each its own stream, and asking ahead for their lines: one core gets
+// about 1.4 times as much from memory as by reading one panel after the other.
+constexpr int kStreams = 4;
+constexpr std::size_t kAhead = 2048;  // bytes
+
 // Groups straight from packed memory. All parts of a group are used at once, so that memory is read
 // once.
-#ifndef PF
-#define PF 2048
-#endif
-constexpr std::size_t kPrefetch = PF;
-template <Layout L>
+template <Layout L, int Panels>
 struct PackedSource {
   static constexpr Shape kShape = shape_of<L>();
-  static constexpr int kTogether = kParts;
+  static constexpr int kTogether = Panels * kParts;
   static constexpr std::size_t kGroupsABlock = L.block / 32;
 
   const std::byte* block;
+  std::size_t panel_bytes;
   HALFBYTE_INLINE void load(std::size_t sub, std::size_t part, Group& group) const {
-    load_group<L>(block, sub, part, group);
+    load_group<L>(block + part / kParts * panel_bytes, sub, part % kParts, group);
   }
   HALFBYTE_INLINE void next_block() {
-    for (std::size_t i = 0; i < L.block_bytes(); i += kLine) {
-      __builtin_prefetch(block + kPrefetch + i);
+    for (std::size_t p = 0; p < Panels; ++p) {
+      for (std::size_t i = 0; i < L.block_bytes(); i += kLine) {
+        __builtin_prefetch(block + p * panel_bytes + kAhead + i);
+      }
     }
     block += L.block_bytes();
   }
@@ -226,10 +230,16 @@ void decode_rows(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
   const std::size_t groups = w.k / 32;
   const std::size_t panel_bytes = w.k / L.block * L.block_bytes();
   fill_tile<R, L.halves()>(x, row, 0, groups, L.start_offset(), tile);
-  for (std::uint64_t p = begin; p < end; ++p) {
-    const PackedSource<L> source = {w.data + p * panel_bytes};
-    panel_times_rows<PackedSource<L>, R, false>(source, groups, tile, target_of(w, out, row, p, 0));
-  }
+  const auto times_rows = [&]<int Panels>(Constant<Panels>, std::uint64_t p) {
+    using Source = PackedSource<L, Panels>;
+    const Source source = {w.data + p * panel_bytes, panel_bytes};
+    panel_times_rows<Source, R, false>(source, groups, tile, target_of(w, out, row, p, 0));
+  };
+  constexpr int kFit = V::kDecodeSums / (R * kParts);  // panels whose sums stay in registers
+  constexpr int kPanels = kFit < kStreams ? kFit : kStreams;
+  std::uint64_t p = begin;
+  for (; p + kPanels <= end; p += kPanels) times_rows(Constant<kPanels>{}, p);
+  for (; p < end; ++p) times_rows(Constant<1>{}, p);
 }
 
 // Few rows: weights go from memory to registers.

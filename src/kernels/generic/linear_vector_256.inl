@@ -3,7 +3,8 @@
 
 struct Vector256 {
   static constexpr int kLanes = 8;
-  static constexpr int kTileRows = 6;  // rows whose sums stay in registers
+  static constexpr int kTileRows = 6;    // rows whose sums stay in registers
+  static constexpr int kDecodeSums = 8;  // in registers next to the codes of a group
   static constexpr int kFloatTileRows = 6;
   using Int = __m256i;
   using Float = __m256;

@@ -14,7 +14,10 @@ struct V : Vector256 {
   // Steps whose 16-bit sums can be added: 2 * (2^bits - 1) * 127 each, 32767 in all. 8-bit codes
   // are signed: |code| <= 128 times the input with the code's sign is at most 2 * 128 * 127.
   template <int Bits>
-  static constexpr int kRun = Bits <= 4 ? 8 : Bits == 5 ? 4 : Bits == 6 ? 2 : 1;
+  static constexpr int kRun = Bits <= 4   ? 8
+                              : Bits == 5 ? 4
+                              : Bits == 6 ? 2
+                                          : 1;
 
   // sum + the products of steps [First, First + Count) with the inputs x[32].
   template <int Bits, int First, int Count>

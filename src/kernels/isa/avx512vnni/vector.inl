@@ -5,6 +5,7 @@ struct V {
   static constexpr int kLanes = 16;
   static constexpr bool kSigned8 = false;  // VPDPBUSD takes unsigned codes
   static constexpr int kTileRows = 16;     // rows whose sums stay in registers
+  static constexpr int kDecodeSums = 16;   // in registers next to the codes of a group
   static constexpr int kFloatTileRows = 12;
   using Int = __m512i;
   using Float = __m512;
@@ -63,9 +64,7 @@ struct V {
   }
   static HALFBYTE_INLINE Float mul(Float a, Float b) { return _mm512_mul_ps(a, b); }
   static HALFBYTE_INLINE Float sub(Float a, Float b) { return _mm512_sub_ps(a, b); }
-  static HALFBYTE_INLINE Float negate(Float a) {
-    return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f));
-  }
+  static HALFBYTE_INLINE Float negate(Float a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
   static HALFBYTE_INLINE Float multiply_add(Float a, Float b, Float c) {
     return _mm512_fmadd_ps(a, b, c);
   }

@@ -1,0 +1,134 @@
+// Problems for the tests of packing and the linear kernels: matrices of arbitrary file bytes with
+// moderate scales, and rows quantized as the contract says.
+#pragma once
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/half.h"
+#include "kernels/linear.h"
+#include "kernels/packed.h"
+#include "tensor/view.h"
+
+namespace halfbyte::testing {
+
+// Memory that starts on a cache line.
+template <typename T>
+class Aligned {
+ public:
+  explicit Aligned(std::size_t count) : bytes_(count * sizeof(T) + 64) {}
+  T* get() {
+    const auto address = reinterpret_cast<std::uintptr_t>(bytes_.data());
+    return reinterpret_cast<T*>(bytes_.data() + (64 - address % 64) % 64);
+  }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+// Where the f16 scales of a file's block are (ggml's published layouts).
+inline std::vector<std::size_t> scale_offsets(DType type) {
+  switch (type) {
+    case DType::q4_1:
+    case DType::q5_1:
+    case DType::q4_k:
+    case DType::q5_k:
+      return {0, 2};
+    case DType::q2_k:
+      return {80, 82};
+    case DType::q3_k:
+      return {108};
+    case DType::q6_k:
+      return {208};
+    default:
+      return {0};
+  }
+}
+
+inline void put_half(std::byte* at, float value) {
+  const std::uint16_t half = float_to_half(value);
+  std::memcpy(at, &half, sizeof(half));
+}
+
+// A matrix in its file's format: every code equally likely, scales in +-[1/64, 1/32].
+struct FileMatrix {
+  std::vector<std::byte> bytes;
+  TensorView view;
+
+  FileMatrix(DType type, std::uint64_t n, std::uint64_t k, unsigned seed = 1) {
+    std::minstd_rand random(seed);
+    std::uniform_real_distribution<float> scale(1.0f / 64, 1.0f / 32);
+    const auto value = [&] { return (random() % 2 == 0 ? 1.0f : -1.0f) * scale(random); };
+    view = {"w", type, {n, k}, {}};
+    bytes.resize(*tensor_bytes(type, view.shape));
+    for (std::byte& byte : bytes) byte = std::byte(random() >> 7 & 255u);
+    const std::size_t step = info(type).block_bytes;
+    for (std::size_t i = 0; i < bytes.size(); i += step) {
+      std::byte* block = bytes.data() + i;
+      const float f = value();
+      const std::uint16_t bfloat = float_to_bfloat16(f);
+      if (type == DType::f32) {
+        std::memcpy(block, &f, sizeof(f));
+      } else if (type == DType::bf16) {
+        std::memcpy(block, &bfloat, sizeof(bfloat));
+      } else {
+        for (const std::size_t at : scale_offsets(type)) put_half(block + at, value());
+      }
+    }
+    view.data = bytes;
+  }
+};
+
+struct Packed {
+  Aligned<std::byte> bytes;
+  PackedMatrix matrix;
+
+  explicit Packed(const TensorView& source)
+      : bytes(packed_bytes(source.dtype, source.rows(), source.columns())) {
+    matrix = {source.dtype, source.rows(), source.columns(), bytes.get()};
+    pack_panels(source, 0, matrix.panels(), bytes.get());
+  }
+};
+
+// Rows of normal values, and the same quantized.
+struct Inputs {
+  std::size_t rows, k;
+  std::vector<float> x;
+  Aligned<std::int8_t> codes;
+  std::vector<float> scales;
+  std::vector<std::int32_t> sums;
+
+  Inputs(std::size_t m, std::size_t inputs, unsigned seed = 2)
+      : rows(m),
+        k(inputs),
+        x(m * inputs),
+        codes(m * inputs),
+        scales(m * inputs / 32),
+        sums(m * inputs / 16) {
+    std::minstd_rand random(seed);
+    std::normal_distribution<float> normal;
+    for (float& f : x) f = normal(random);
+    for (std::size_t g = 0; g < scales.size(); ++g) quantize(g);
+  }
+  QuantizedRows quantized() { return {rows, k, codes.get(), scales.data(), sums.data()}; }
+
+ private:
+  void quantize(std::size_t group) {
+    float largest = 0;
+    for (std::size_t i = group * 32; i < group * 32 + 32; ++i) {
+      largest = std::max(largest, std::abs(x[i]));
+    }
+    scales[group] = largest / 127.0f;
+    for (std::size_t i = group * 32; i < group * 32 + 32; ++i) {
+      // The extreme value twice a group, so that integer sums reach far.
+      const float code = i % 16 == 3 ? 127.0f : std::nearbyint(x[i] / scales[group]);
+      codes.get()[i] = static_cast<std::int8_t>(code);
+      sums[i / 16] += codes.get()[i];
+    }
+  }
+};
+
+}  // namespace halfbyte::testing

@@ -1,0 +1,79 @@
+#include "kernels/registry.h"
+
+#include <set>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "kernels/isa_rows.h"
+#include "kernels/packed.h"
+
+namespace halfbyte {
+namespace {
+
+std::string selected(DType weight, Phase phase, Compute compute, CpuFeatures features) {
+  return std::string(select_linear(weight, phase, compute, features)->name);
+}
+
+TEST(RegistryTest, EveryPackedTypeHasAKernelOnEveryCpu) {
+  for (const PackedFormat& format : all_packed_formats()) {
+    for (const Phase phase : {Phase::decode, Phase::prefill}) {
+      for (const Compute compute : {Compute::int8, Compute::f32}) {
+        for (const CpuFeatures features : {CpuFeatures{}, CpuFeatures{~0u}}) {
+          const LinearKernel* kernel = select_linear(format.dtype, phase, compute, features);
+          ASSERT_NE(kernel, nullptr) << name(format.dtype);
+          EXPECT_EQ(kernel->f32 != nullptr, compute == Compute::f32 || format.group == 0);
+          EXPECT_NE(kernel->int8 == nullptr, kernel->f32 == nullptr);
+        }
+      }
+    }
+  }
+  EXPECT_EQ(select_linear(DType::i64, Phase::decode, Compute::int8, {~0u}), nullptr);
+}
+
+TEST(RegistryTest, NamesAreUniqueAndRanksAscend) {
+  std::set<std::string_view> names;
+  int rank = -1;
+  for (const IsaRows* isa : all_isas()) {
+    EXPECT_GT(isa->rank, rank);
+    rank = isa->rank;
+    for (const LinearKernel& kernel : isa->linear) {
+      EXPECT_TRUE(names.insert(kernel.name).second) << kernel.name;
+      EXPECT_EQ(kernel.isa, isa->name);
+      EXPECT_TRUE(kernel.name.starts_with(std::string(isa->name) + ".")) << kernel.name;
+    }
+  }
+}
+
+TEST(RegistryTest, NothingRunsWithoutItsFeatures) {
+  EXPECT_EQ(selected(DType::q4_0, Phase::decode, Compute::int8, {}), "scalar.q4_0.decode");
+  EXPECT_EQ(selected(DType::q4_0, Phase::decode, Compute::f32, {}), "scalar.q4_0.f32.decode");
+  EXPECT_EQ(select_rows({}).isa, "scalar");
+}
+
+#if defined(__x86_64__)
+TEST(RegistryTest, SelectsByTheFeaturesOfX86) {
+  using enum CpuFeature;
+  const CpuFeatures haswell = cpu_features({avx2});
+  const CpuFeatures skylake_server = cpu_features({avx2, avx512});
+  const CpuFeatures cascade_lake = cpu_features({avx2, avx512, avx512vnni});
+  const CpuFeatures alder_lake = cpu_features({avx2, avxvnni});
+  const CpuFeatures sapphire_rapids = {~0u};
+  const auto q4_k = [](Phase phase, CpuFeatures cpu) {
+    return selected(DType::q4_k, phase, Compute::int8, cpu);
+  };
+  EXPECT_EQ(q4_k(Phase::decode, haswell), "avx2.q4_k.decode");
+  EXPECT_EQ(q4_k(Phase::prefill, skylake_server), "avx2.q4_k.prefill");
+  EXPECT_EQ(q4_k(Phase::prefill, alder_lake), "avxvnni.q4_k.prefill");
+  EXPECT_EQ(q4_k(Phase::decode, cascade_lake), "avx512vnni.q4_k.decode");
+  EXPECT_EQ(q4_k(Phase::decode, mask_to_isa(sapphire_rapids, "avx2")), "avx2.q4_k.decode");
+  EXPECT_EQ(q4_k(Phase::decode, mask_to_isa(sapphire_rapids, "avxvnni")), "avxvnni.q4_k.decode");
+  // Float weights compute in f32 whatever is asked for; 256-bit VNNI has nothing to add to them.
+  EXPECT_EQ(selected(DType::f16, Phase::prefill, Compute::int8, alder_lake), "avx2.f16.prefill");
+  EXPECT_EQ(select_rows(alder_lake).isa, "avx2");
+  EXPECT_EQ(select_rows(cascade_lake).isa, "avx512vnni");
+}
+#endif
+
+}  // namespace
+}  // namespace halfbyte

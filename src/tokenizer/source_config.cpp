@@ -212,6 +212,14 @@ void set_adds_eos(TokenizerSpec& spec, bool adds) {
   }
 }
 
+void infer_from_template(TokenizerSpec& spec) {
+  if (spec.post.size() < 2) return;
+  const TemplateItem& first = spec.post.front();
+  const TemplateItem& last = spec.post.back();
+  if (!spec.bos && !first.is_text && spec.vocab.contains(first.id)) spec.bos = first.id;
+  if (!spec.eos && !last.is_text && spec.vocab.contains(last.id)) spec.eos = last.id;
+}
+
 void resolve_end_ids(TokenizerSpec& spec) {
   std::vector<TokenId>& ids = spec.end_ids;
   if (spec.eos) ids.insert(ids.begin(), *spec.eos);

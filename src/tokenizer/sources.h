@@ -17,6 +17,8 @@ TokenizerSpec read_gguf_tokenizer(const Metadata& metadata);
 void apply_tokenizer_config(TokenizerSpec& spec, std::string_view text, std::string_view file);
 // config.json or generation_config.json: token ids where nothing else names them, more end ids.
 void apply_model_config(TokenizerSpec& spec, const Json& config);
+// Where no file names bos or eos: what the template puts in front, and behind.
+void infer_from_template(TokenizerSpec& spec);
 // Fills end_ids: eos, end-of-turn tokens known by their spelling.
 void resolve_end_ids(TokenizerSpec& spec);
 

@@ -178,6 +178,7 @@ Tokenizer::Tokenizer(std::shared_ptr<const State> state)
     : state_(std::move(state)), chat_template_(state_->spec.chat_template) {}
 
 Tokenizer Tokenizer::build(TokenizerSpec spec) {
+  infer_from_template(spec);
   resolve_end_ids(spec);
   return Tokenizer(std::make_shared<const State>(std::move(spec)));
 }

@@ -1,5 +1,6 @@
 // Tokenizers of every kind against what their reference libraries gave: files of cases, one JSON
-// object a line ("text", "ids", "ids_special", "decoded"). tools/make_tokenizer_data.py makes them.
+// object a line ("text", "ids", "ids_special", "decoded"). tools/make_tokenizer_data.py and
+// tools/make_spm_data.py make them.
 #include <filesystem>
 #include <fstream>
 
@@ -68,7 +69,19 @@ TEST(TokenizerGoldens, TokenizerJson) {
     check(open_json(entry.path()), entry.path() / "cases.jsonl");
     ++found;
   }
-  EXPECT_GE(found, 1);
+  EXPECT_GE(found, 23);
+}
+
+TEST(TokenizerGoldens, SentencePiece) {
+  int found = 0;
+  for (const auto& entry : fs::directory_iterator(kData)) {
+    if (!fs::exists(entry.path() / "spiece.model")) continue;
+    const MappedFile file(entry.path() / "spiece.model");
+    check(Tokenizer::from_sentencepiece(file.bytes(), "spiece.model"),
+          entry.path() / "spm_cases.jsonl");
+    ++found;
+  }
+  EXPECT_GE(found, 5);
 }
 
 }  // namespace

@@ -42,6 +42,19 @@ void check_shape(const ModelFiles& files, const ModelTensor& tensor, const Weigh
                   to_string(tensor.shape), to_string(vector ? Shape{ref.n} : Shape{ref.n, ref.k})));
 }
 
+// Bundles may hold any layout and, but for plain rows, any number of bytes.
+void check_layout(const ModelFiles& files, const ModelTensor& tensor, const WeightRef& ref) {
+  if (tensor.layout == "rows") return;
+  const std::string& path = files.checkpoint().path();
+  if (tensor.layout != kPackedLayout || ref.kind == WeightKind::vector) {
+    fail_unsupported(path, fmt::format("tensor '{}' in the layout '{}'", ref.name, tensor.layout));
+  }
+  const std::uint64_t bytes = packed_bytes(tensor.dtype, ref.n, ref.k);
+  if (tensor.data.size() == bytes) return;
+  fail_malformed(path, fmt::format("tensor '{}' has {} bytes, its layout asks for {}", ref.name,
+                                   tensor.data.size(), bytes));
+}
+
 // The name without its block prefix and suffix: "attn_q" of "enc.blk.3.attn_q.weight".
 std::string_view part_of(std::string_view name) {
   const std::size_t block = name.find("blk.");
@@ -87,6 +100,7 @@ class JobMaker {
 
   TensorJob make(const WeightRef& ref, const ModelTensor& tensor) {
     check_shape(source_, tensor, ref);
+    check_layout(source_, tensor, ref);
     TensorJob job;
     job.own = ref.name;
     job.name = ref.name;

@@ -3,26 +3,11 @@
 #include <cstring>
 #include <numeric>
 
-#include <fmt/format.h>
-
-#include "base/error.h"
 #include "kernels/packed.h"
 
 namespace halfbyte {
 
 namespace {
-
-void check_packed(const ModelTensor& source) {
-  if (source.layout != kPackedLayout) {
-    fail_unsupported("", fmt::format("tensor '{}' has the layout '{}', which is not known",
-                                     source.name, source.layout));
-  }
-  if (source.data.size() != packed_bytes(source.dtype, source.shape[0], source.shape[1])) {
-    fail_malformed("", fmt::format("tensor '{}' has {} bytes, its layout asks for {}", source.name,
-                                   source.data.size(),
-                                   packed_bytes(source.dtype, source.shape[0], source.shape[1])));
-  }
-}
 
 PackedMatrix packed_view(const ModelTensor& source) {
   return {source.dtype, source.shape[0], source.shape[1], source.data.data()};
@@ -37,7 +22,6 @@ SourceRows::SourceRows(const TensorJob& job)
       rows_(job.shape[0]),
       columns_(job.shape[1]),
       row_bytes_(row_bytes(source_.dtype, job.transpose ? rows_ : columns_).value()) {
-  if (packed_) check_packed(source_);
   if (packed_ || job.packed) grain_ = kPanel;
   if (job.order.moves()) grain_ = std::lcm(grain_, std::uint64_t{job.order.head_dim});
   // A transposed read decodes whole blocks of the source's columns.

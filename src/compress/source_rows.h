@@ -10,8 +10,7 @@ namespace halfbyte {
 // Reads one job's source. Const calls may come from many threads, each with its own scratch.
 class SourceRows {
  public:
-  // `job` is a matrix or table, and outlives this. Fails with kMalformed where a packed tensor has
-  // the wrong size.
+  // `job` is a matrix or table, as make_jobs gives it, and outlives this.
   explicit SourceRows(const TensorJob& job);
 
   std::uint64_t rows() const { return rows_; }

@@ -1,6 +1,7 @@
 // Reading of GGUF metadata. Writing is in write_gguf.cpp.
 #include "model/config_gguf.h"
 
+#include <charconv>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -11,6 +12,17 @@
 namespace halfbyte {
 
 namespace {
+
+// Files store numbers as f32; the number meant is the shortest decimal that rounds to it (1e-05
+// where the nearest f32 is 9.99999975e-06).
+double as_meant(double stored) {
+  const auto narrow = static_cast<float>(stored);
+  if (static_cast<double>(narrow) != stored || !std::isfinite(narrow)) return stored;
+  const std::string decimal = fmt::format("{}", narrow);
+  double meant = stored;
+  std::from_chars(decimal.data(), decimal.data() + decimal.size(), meant);
+  return meant;
+}
 
 // Keys "<arch>.NAME" of one file.
 class ArchKeys {
@@ -32,7 +44,8 @@ class ArchKeys {
     return *value;
   }
   std::optional<double> number(std::string_view name) const {
-    return metadata_.get_number(key(name));
+    const auto value = metadata_.get_number(key(name));
+    return value ? std::optional(as_meant(*value)) : std::nullopt;
   }
   std::optional<std::string_view> text(std::string_view name) const {
     return metadata_.get_string(key(name));

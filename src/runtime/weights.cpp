@@ -33,6 +33,14 @@ void check_shape(const ModelFiles& files, const ModelTensor& tensor, const Weigh
                              ref.name, to_string(tensor.shape), to_string(expected)));
 }
 
+// A bundle may name any layout; sizes are known for these two only.
+void check_layout(const ModelFiles& files, const ModelTensor& tensor, const WeightRef& ref) {
+  const bool packed = is_packed(tensor) && ref.kind != WeightKind::vector;
+  if (tensor.layout == "rows" || packed) return;
+  fail_unsupported(file_of(files),
+                   fmt::format("tensor '{}' in the layout '{}'", ref.name, tensor.layout));
+}
+
 bool needs_packing(const WeightRef& ref, const ModelTensor& tensor, bool is_head) {
   return (ref.kind == WeightKind::matrix || is_head) && !is_packed(tensor);
 }
@@ -70,6 +78,7 @@ Weights::Weights(const ModelFiles& files, const Plan& plan, CpuFeatures features
     tensors.push_back(tensor);
     if (tensor == nullptr) continue;
     check_shape(files, *tensor, ref);
+    check_layout(files, *tensor, ref);
     bytes += arena_cost(ref, *tensor, plan.head == static_cast<int>(i));
   }
   arena_ = Arena(bytes);

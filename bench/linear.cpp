@@ -1,6 +1,7 @@
 // Linear kernels of the registry that this CPU can run, one thread:
 //   KERNEL/n/k/rows    GB/s are weights read a second, GOPS 2 * rows * n * k operations a second.
-// k is rounded up to a whole block. Sizes: matrices for caches and for memory. Filter by kernel name, for example
+// k is rounded up to a whole block. Sizes: matrices for caches and for memory. Filter by kernel
+// name, for example
 //   bench_kernels --benchmark_filter=avx512vnni.q4_0
 #include <cstdlib>
 #include <memory>

@@ -15,7 +15,7 @@ namespace {
 // Each needs those before it.
 // clang-format off
 #include "kernels/generic/unroll.inl"
-#include "kernels/generic/linear_vector_256.inl"
+#include "kernels/isa/avx2/vector_256.inl"
 #include "kernels/isa/avx2/vector.inl"
 #include "kernels/generic/linear_layouts.inl"
 #include "kernels/generic/linear_f32.inl"

@@ -1,5 +1,5 @@
 // Dot products without VNNI: VPMADDUBSW sums pairs of products in 16 bits, so only as many are
-// added up as fit. Included inside an anonymous namespace, after generic/linear_vector_256.inl.
+// added up as fit. Included inside an anonymous namespace, after isa/avx2/vector_256.inl.
 
 struct V : Vector256 {
   static constexpr bool kSigned8 = true;

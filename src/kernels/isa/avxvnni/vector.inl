@@ -1,5 +1,5 @@
 // Dot products by VPDPBUSD on 256 bits, with the VEX encoding of client CPUs. Included inside an
-// anonymous namespace, after generic/linear_vector_256.inl.
+// anonymous namespace, after isa/avx2/vector_256.inl.
 
 struct V : Vector256 {
   static constexpr bool kSigned8 = false;

@@ -72,6 +72,32 @@ TEST(TokenizerGoldens, TokenizerJson) {
   EXPECT_GE(found, 23);
 }
 
+// Families whose pre-tokenizer GGUF has a name for: the keys alone rebuild the tokenizer.
+TEST(TokenizerGoldens, ThroughGgufKeys) {
+  struct Named {
+    const char* family;
+    const char* pre;
+  };
+  for (const Named& named : std::vector<Named>{{"llama3", "llama-bpe"},
+                                               {"deepseek-v3", "deepseek-v3"},
+                                               {"gpt-4o", "gpt-4o"},
+                                               {"tekken", "tekken"},
+                                               {"kimi", "kimi-k2"},
+                                               {"bailing", "bailingmoe"},
+                                               {"starcoder", "smollm"},
+                                               {"superbpe", "superbpe"},
+                                               {"aya", "tiny_aya"},
+                                               {"bloom", "bloom"},
+                                               {"gemma", "default"},
+                                               {"llama2", "default"}}) {
+    Metadata metadata;
+    const Tokenizer tokenizer = open_json(kData / named.family);
+    tokenizer.to_gguf(metadata, tokenizer.vocab_size(), false);
+    EXPECT_EQ(metadata.get_string("tokenizer.ggml.pre"), named.pre);
+    check(Tokenizer::from_gguf(metadata), kData / named.family / "cases.jsonl");
+  }
+}
+
 TEST(TokenizerGoldens, SentencePiece) {
   int found = 0;
   for (const auto& entry : fs::directory_iterator(kData)) {

@@ -1,3 +1,4 @@
+// CPU features as a value: detection, levels, masking.
 #include "kernels/cpu_features.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Packing of every weight type: file bytes there and back, decoded rows, sizes.
 #include "kernels/packed.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Selection of kernels for CPUs that we have and do not have, by kernel name.
 #include "kernels/registry.h"
 
 #include <set>

@@ -32,6 +32,7 @@ Json to_json(const EvalFlags& flags, const EvalResult& result, const ModelFiles&
   body["tokens"] = result.tokens;
   body["ctx"] = context;
   body["chunks"] = result.chunks;
+  body["chunk_perplexity"] = result.chunk_perplexity;
   body["convention"] = flags.convention;
   body["bits_per_weight"] =
       static_cast<double>(files.weight_bytes()) * 8.0 / static_cast<double>(files.parameters());
@@ -77,7 +78,8 @@ void run(const EvalFlags& flags) {
   options.chunks = flags.chunks;
   options.progress = progress_bar();
   if (!flags.kv.empty()) options.kv = find_dtype(flags.kv)->dtype;
-  const std::vector<TokenId> tokens = tokenizer.encode(text);
+  // "<unk>" in a text to score is text.
+  const std::vector<TokenId> tokens = tokenizer.encode(text, {.parse_special = false});
   const EvalResult result = evaluate(*loaded.model, reference.get(), tokenizer, tokens, options);
   if (flags.runtime.json) {
     print_json(to_json(flags, result, loaded.model->files(), options.context));

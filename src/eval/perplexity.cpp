@@ -163,6 +163,18 @@ EvalResult summarize(const std::vector<Score>& scores, bool with_reference) {
   return result;
 }
 
+// Every chunk has equally many scores.
+std::vector<double> by_chunk(const std::vector<Score>& scores, std::uint64_t chunks) {
+  const std::size_t size = scores.size() / chunks;
+  std::vector<double> result;
+  for (std::size_t begin = 0; begin < scores.size(); begin += size) {
+    double sum = 0.0;
+    for (std::size_t i = begin; i < begin + size; ++i) sum += scores[i].nll;
+    result.push_back(std::exp(sum / static_cast<double>(size)));
+  }
+  return result;
+}
+
 }  // namespace
 
 EvalResult evaluate(const Model& model, const Model* reference, const Tokenizer& tokenizer,
@@ -197,6 +209,7 @@ EvalResult evaluate(const Model& model, const Model* reference, const Tokenizer&
   }
   if (options.progress) options.progress("evaluating", chunks, chunks);
   EvalResult result = summarize(scorer.scores(), reference != nullptr);
+  result.chunk_perplexity = by_chunk(scorer.scores(), chunks);
   result.chunks = chunks;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;

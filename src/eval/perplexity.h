@@ -44,6 +44,7 @@ struct EvalResult {
   std::uint64_t tokens = 0;  // scored
   std::uint64_t chunks = 0;
   double seconds = 0.0;
+  std::vector<double> chunk_perplexity;  // of each chunk alone
   std::optional<Divergence> divergence;
 };
 

@@ -155,6 +155,7 @@ bool is_white_space(char32_t c) {
 }
 
 bool is_word_char(char32_t c) {
+  c = stand_in(c);
   const utf8proc_category_t g = utf8proc_category(static_cast<utf8proc_int32_t>(c));
   return (g >= UTF8PROC_CATEGORY_LU && g <= UTF8PROC_CATEGORY_ND) || g == UTF8PROC_CATEGORY_NL ||
          g == UTF8PROC_CATEGORY_PC || c == 0x200C || c == 0x200D ||

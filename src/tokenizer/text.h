@@ -37,6 +37,9 @@ bool is_control(char32_t c);          // what BERT's cleaning drops
 bool is_inert(char32_t c);            // too new for the reference's normalization tables
 char32_t to_lower(char32_t c);        // simple lower case
 
+// An older character of the same kind and length, for one that system libraries may not know.
+char32_t stand_in(char32_t c);
+
 // The visible character that byte-level BPE writes for a byte, and back (-1: none).
 char32_t byte_to_char(unsigned char byte);
 int char_to_byte(char32_t c);

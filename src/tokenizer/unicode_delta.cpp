@@ -17,13 +17,13 @@ constexpr auto kNewer = std::to_array<Newer>({
 #include "tokenizer/unicode_delta.inc"
 });
 
+}  // namespace
+
 char32_t stand_in(char32_t c) {
   const auto row = std::lower_bound(kNewer.begin(), kNewer.end(), c,
                                     [](const Newer& a, char32_t b) { return a.last < b; });
   return row != kNewer.end() && c >= row->first ? row->stand_in : c;
 }
-
-}  // namespace
 
 bool known_characters(std::string_view text, std::string& out) {
   bool changed = false;

@@ -174,5 +174,29 @@ TEST_F(Failure, MissingAndMisshapenTensorsAreNamed) {
   EXPECT_FALSE(fs::exists(folder_ / "out"));
 }
 
+// What the container cannot know, the bundle's reader of weights must check.
+TEST_F(Failure, LyingBundlesAreRefused) {
+  const std::string bundle = folder_ / "bundle";
+  compress(source_, nullptr, bundle, {.type = "q8_0"}, pool_);
+  const std::string good = test::read_file(bundle + "/bundle.json");
+  const auto with = [&](std::string_view field, const std::string& value, std::string_view of) {
+    std::string text = good;
+    const std::size_t tensor = text.find("\"name\":\"" + std::string(of) + "\"");
+    const std::size_t at = text.find("\"" + std::string(field) + "\":", tensor) + field.size() + 3;
+    text.replace(at, text.find_first_of(",}", at) - at, value);
+    std::ofstream(bundle + "/bundle.json") << text;
+    compress(ModelFiles(bundle), nullptr, folder_ / "out.gguf", {.to = "gguf"}, pool_);
+  };
+  const std::string q = "blk.0.attn_q.weight";
+  EXPECT_THAT(message(ErrorCode::kUnsupported, [&] { with("layout", "\"p99\"", q); }),
+              HasSubstr("'p99'"));
+  EXPECT_THAT(message(ErrorCode::kUnsupported,
+                      [&] { with("layout", "\"p16\"", "blk.0.attn_norm.weight"); }),
+              HasSubstr("attn_norm"));
+  EXPECT_THAT(message(ErrorCode::kMalformed, [&] { with("bytes", "64", q); }),
+              HasSubstr("its layout asks for"));
+  EXPECT_THAT(folder_.names(), ElementsAre("bundle"));
+}
+
 }  // namespace
 }  // namespace halfbyte

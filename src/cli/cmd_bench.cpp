@@ -189,7 +189,7 @@ void run(const BenchOptions& options) {
   body["first_token_s"] = first_token;
   body["peak_rss_bytes"] = peak_rss_bytes();
   body["threads"] = loaded.pool->size();
-  body["isa"] = isa_level_of(options.runtime.features());
+  body["isa"] = select_rows(options.runtime.features()).isa;
   body["model_bytes"] = loaded.model->file_bytes();
   body["kv_bytes"] = bench.session().kv_bytes();
   body["depth"] = options.depth;

@@ -22,10 +22,7 @@ std::string one_line(std::string text) {
 
 Error::Error(ErrorCode code, std::string file, std::string what,
              std::optional<std::uint64_t> offset)
-    : code_(code),
-      file_(std::move(file)),
-      message_(std::move(what)),
-      offset_(offset) {
+    : code_(code), file_(std::move(file)), message_(std::move(what)), offset_(offset) {
   line_ = one_line(file_.empty() ? message_ : fmt::format("{}: {}", file_, message_));
   if (offset_) line_ += fmt::format(" at byte {}", *offset_);
 }

@@ -163,10 +163,13 @@ void print_table(const Json& body) {
                     phase, row["tokens"].get<std::uint64_t>(), row["tok_s_median"].get<double>(),
                     row["gflops"].get<double>(), row["weight_gbps"].get<double>()));
   }
-  print_line(fmt::format("load {:.3f} s, first token {:.3f} s, peak memory {}, {} threads, {}",
+  print_line(fmt::format("load {:.3f} s, first token {:.3f} s, {} threads, {}",
                          body["load_s"].get<double>(), body["first_token_s"].get<double>(),
-                         human_bytes(body["peak_rss_bytes"].get<std::uint64_t>()),
                          body["threads"].get<std::uint64_t>(), body["isa"].get<std::string>()));
+  const auto bytes = [&](const char* key) { return human_bytes(body[key].get<std::uint64_t>()); };
+  print_line(fmt::format("memory: peak {}; planned: packed weights {}, KV cache {}, workspace {}",
+                         bytes("peak_rss_bytes"), bytes("packed_bytes"), bytes("kv_bytes"),
+                         bytes("workspace_bytes")));
 }
 
 void run(const BenchOptions& options) {
@@ -192,6 +195,8 @@ void run(const BenchOptions& options) {
   body["isa"] = select_rows(options.runtime.features()).isa;
   body["model_bytes"] = loaded.model->file_bytes();
   body["kv_bytes"] = bench.session().kv_bytes();
+  body["packed_bytes"] = loaded.model->weights().own_bytes();
+  body["workspace_bytes"] = bench.session().workspace_bytes();
   body["depth"] = options.depth;
   options.runtime.json ? print_json(body) : print_table(body);
 }

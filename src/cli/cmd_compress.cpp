@@ -66,7 +66,13 @@ void print_report(const CompressReport& report, const std::string& out) {
   if (worst > 0) print_line(fmt::format("largest relative error {:.4f} in {}", worst, where));
 }
 
-void run_compress(const CompressFlags& flags) {
+// Without --to the output's name decides.
+std::string format_of(const std::string& out) {
+  return out.ends_with(".gguf") ? "gguf" : "bundle";
+}
+
+void run_compress(CompressFlags flags) {
+  if (flags.options.to.empty()) flags.options.to = format_of(flags.out);
   const ModelFiles source(flags.source);
   const std::optional<Tokenizer> tokenizer = Tokenizer::from_checkpoint(source.checkpoint());
   ThreadPool pool(flags.threads);
@@ -101,7 +107,9 @@ std::function<void()> setup_compress(CLI::App& app) {
   app.add_option("--method", flags->options.method, "rtn: round to nearest")->capture_default_str();
   app.add_option("--type", flags->options.type, "q4_0, q4_1, q5_0, q5_1, q8_0, f16, bf16, f32")
       ->capture_default_str();
-  app.add_option("--to", flags->options.to, "bundle, gguf, safetensors")->capture_default_str();
+  flags->options.to.clear();
+  app.add_option("--to", flags->options.to,
+                 "bundle, gguf, safetensors (default: gguf for NAME.gguf, else bundle)");
   app.add_option("--keep-head", flags->options.head_type, "Type of the head (default: by --type)");
   app.add_option("--embedding", flags->options.embedding_type,
                  "Type of the token embedding (default: by --type)");

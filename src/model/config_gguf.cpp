@@ -137,20 +137,13 @@ void read_windows(const ArchKeys& keys, const Family& family, StackSpec& stack) 
 
 StackSpec read_stack(const ArchKeys& keys, const Family& family, const StackTraits& traits,
                      const GgufFacts& facts, const ModelSpec& spec, std::uint32_t layers) {
-  StackSpec stack;
+  StackSpec stack = make_stack(family, traits);
+  stack.norm_offset = 0.0f;                      // files hold the sum
   stack.layers.resize(std::min(layers, 4096u));  // check_spec refuses more than it allows
-  stack.norm = traits.norm;
   const bool rms = traits.norm == NormKind::rms;
   stack.norm_eps =
       keys.number(rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon")
           .value_or(family.norm_eps);
-  stack.pre_norm = traits.pre_norm;
-  stack.sandwich_norm = traits.sandwich_norm;
-  stack.qk_norm = traits.qk_norm;
-  stack.final_norm = traits.final_norm;
-  stack.causal = traits.causal;
-  stack.cross_attention = traits.cross_attention;
-  stack.position = traits.position;
   stack.heads = keys.uniform_uint("attention.head_count").value_or(0);
   if (stack.heads == 0)
     fail_malformed(keys.metadata().file, "the number of attention heads is missing");
@@ -164,8 +157,6 @@ StackSpec read_stack(const ArchKeys& keys, const Family& family, const StackTrai
   stack.attention_scale = keys.number("attention.scale").value_or(scale);
   stack.attention_softcap = keys.number("attn_logit_softcapping").value_or(0.0);
   stack.ffn = keys.uniform_uint("feed_forward_length").value_or(0);
-  stack.activation = traits.activation;
-  stack.gated = traits.gated;
   if (traits.position == PositionKind::relative) {
     stack.relative_buckets = keys.uint("attention.relative_buckets_count").value_or(32);
     stack.relative_max_distance = 128;

@@ -89,20 +89,9 @@ void read_heads(const ConfigReader& config, const Family& family, std::uint32_t 
 
 StackSpec read_stack(const ConfigReader& config, const Family& family, const StackTraits& traits,
                      std::uint32_t width, std::uint32_t layers) {
-  StackSpec stack;
-  stack.norm = traits.norm;
+  StackSpec stack = make_stack(family, traits);
   stack.norm_eps = config.number({"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon"})
                        .value_or(family.norm_eps);
-  stack.norm_offset = family.norm_offset;
-  stack.pre_norm = traits.pre_norm;
-  stack.sandwich_norm = traits.sandwich_norm;
-  stack.qk_norm = traits.qk_norm;
-  stack.final_norm = traits.final_norm;
-  stack.causal = traits.causal;
-  stack.cross_attention = traits.cross_attention;
-  stack.position = traits.position;
-  stack.activation = traits.activation;
-  stack.gated = traits.gated;
   stack.layers.resize(std::min(layers, 4096u));  // check_spec refuses more than it allows
   read_heads(config, family, width, stack);
   read_activation(config, stack);

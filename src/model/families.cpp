@@ -168,55 +168,37 @@ constexpr Family kFamilies[] = {
      .config_types = kLlamaTypes,
      .gguf_archs = kLlamaTypes,
      .hf_class = "LlamaForCausalLM",
-     .encoder = nullptr,
      .decoder = &kLlamaStack,
      .names = kLlamaNames,
-     .optional_prefixes = {},
-     .ignored_prefixes = {},
-     .block = {},
      .gguf_interleaves_rope = true},
     // A GGUF file says "llama" for Mistral, too; halfbyte adds the window's key.
     {.name = "mistral",
      .config_types = kMistralTypes,
      .gguf_archs = kLlamaTypes,
      .hf_class = "MistralForCausalLM",
-     .encoder = nullptr,
      .decoder = &kLlamaStack,
      .names = kLlamaNames,
-     .optional_prefixes = {},
-     .ignored_prefixes = {},
-     .block = {},
      .gguf_interleaves_rope = true},
     {.name = "qwen2",
      .config_types = kQwen2Types,
      .gguf_archs = kQwen2Types,
      .hf_class = "Qwen2ForCausalLM",
-     .encoder = nullptr,
      .decoder = &kLlamaStack,
-     .names = kLlamaNames,
-     .optional_prefixes = {},
-     .ignored_prefixes = {},
-     .block = {}},
+     .names = kLlamaNames},
     {.name = "qwen3",
      .config_types = kQwen3Types,
      .gguf_archs = kQwen3Types,
      .hf_class = "Qwen3ForCausalLM",
-     .encoder = nullptr,
      .decoder = &kQwen3Stack,
-     .names = kLlamaNames,
-     .optional_prefixes = {},
-     .ignored_prefixes = {},
-     .block = {}},
+     .names = kLlamaNames},
     {.name = "gemma3",
      .config_types = kGemma3Types,
      .gguf_archs = kGemma3Archs,
      .hf_class = "Gemma3ForCausalLM",
-     .encoder = nullptr,
      .decoder = &kGemma3Stack,
      .names = kGemma3Names,
      .optional_prefixes = kGemma3Prefixes,
      .ignored_prefixes = kGemma3Ignored,
-     .block = {},
      .tied_by_default = true,
      .scale_embedding = true,
      .norm_offset = 1.0f,
@@ -227,12 +209,9 @@ constexpr Family kFamilies[] = {
      .config_types = kGpt2Types,
      .gguf_archs = kGpt2Types,
      .hf_class = "GPT2LMHeadModel",
-     .encoder = nullptr,
      .decoder = &kGpt2Stack,
      .names = kGpt2Names,
      .optional_prefixes = kGpt2Prefixes,
-     .ignored_prefixes = {},
-     .block = {},
      .tied_by_default = true,
      .norm_eps = 1e-5},
     {.name = "bert",
@@ -240,7 +219,6 @@ constexpr Family kFamilies[] = {
      .gguf_archs = kBertTypes,
      .hf_class = "BertModel",
      .encoder = &kBertStack,
-     .decoder = nullptr,
      .names = kBertNames,
      .optional_prefixes = kBertPrefixes,
      .ignored_prefixes = kBertIgnored,
@@ -256,8 +234,6 @@ constexpr Family kFamilies[] = {
      .encoder = &kT5Encoder,
      .decoder = &kT5Decoder,
      .names = kT5Names,
-     .optional_prefixes = {},
-     .ignored_prefixes = {},
      .block = kT5Block,
      .tied_by_default = true,
      .unit_attention_scale = true},
@@ -274,6 +250,22 @@ const Family* find_if(Predicate predicate) {
 }
 
 }  // namespace
+
+StackSpec make_stack(const Family& family, const StackTraits& traits) {
+  StackSpec stack;
+  stack.norm = traits.norm;
+  stack.norm_offset = family.norm_offset;
+  stack.pre_norm = traits.pre_norm;
+  stack.sandwich_norm = traits.sandwich_norm;
+  stack.qk_norm = traits.qk_norm;
+  stack.final_norm = traits.final_norm;
+  stack.causal = traits.causal;
+  stack.cross_attention = traits.cross_attention;
+  stack.position = traits.position;
+  stack.activation = traits.activation;
+  stack.gated = traits.gated;
+  return stack;
+}
 
 std::span<const Family> all_families() {
   return kFamilies;

@@ -49,13 +49,13 @@ struct Family {
   std::span<const std::string_view> config_types;  // model_type in config.json
   std::span<const std::string_view> gguf_archs;    // general.architecture; the first is written
   std::string_view hf_class;                       // "architectures" of a config.json we write
-  const StackTraits* encoder;
-  const StackTraits* decoder;
+  const StackTraits* encoder = nullptr;
+  const StackTraits* decoder = nullptr;
   std::span<const NameRule> names;
-  std::span<const std::string_view> optional_prefixes;  // stripped from published names
+  std::span<const std::string_view> optional_prefixes = {};  // stripped from published names
   std::span<const std::string_view>
       ignored_prefixes;  // tensors of parts that halfbyte does not run
-  BlockNames block;
+  BlockNames block = {};
   bool has_head = true;
   bool tied_by_default = false;
   bool embedding_norm = false;
@@ -69,6 +69,9 @@ struct Family {
       0;                   // every n-th layer is global; 0 = windows are for all layers alike
   double norm_eps = 1e-6;  // where the config names none
 };
+
+// A stack with the traits' flags and the family's norm offset; its numbers are still to be read.
+StackSpec make_stack(const Family& family, const StackTraits& traits);
 
 std::span<const Family> all_families();
 const Family* find_family(std::string_view name);

@@ -44,6 +44,20 @@ struct StackTraits {
   bool gated = true;
 };
 
+// What the reference library takes where a config.json leaves a key out and it cannot be derived
+// from others. Published configs do that: Gemma 3's name only what differs from these. 0 = nothing.
+struct ConfigDefaults {
+  std::uint32_t vocab = 0;
+  std::uint32_t heads = 0;
+  std::uint32_t kv_heads = 0;           // 0: as many as heads
+  std::uint32_t head_dim = 0;           // 0: width / heads
+  double query_scalar = 0.0;            // query_pre_attn_scalar; 0: head_dim
+  std::uint32_t window = 0;             // where sliding_window is left out (null is none)
+  bool slides = true;                   // use_sliding_window
+  std::uint32_t max_window_layers = 0;  // layers from this one on slide
+  std::uint32_t token_types = 0;
+};
+
 struct Family {
   std::string_view name;
   std::span<const std::string_view> config_types;  // model_type in config.json
@@ -53,8 +67,8 @@ struct Family {
   const StackTraits* decoder = nullptr;
   std::span<const NameRule> names;
   std::span<const std::string_view> optional_prefixes = {};  // stripped from published names
-  std::span<const std::string_view>
-      ignored_prefixes;  // tensors of parts that halfbyte does not run
+  std::span<const std::string_view> ignored_prefixes =
+      {};  // tensors of parts that halfbyte does not run
   BlockNames block = {};
   bool has_head = true;
   bool tied_by_default = false;
@@ -68,6 +82,7 @@ struct Family {
   std::uint32_t window_pattern =
       0;                   // every n-th layer is global; 0 = windows are for all layers alike
   double norm_eps = 1e-6;  // where the config names none
+  ConfigDefaults defaults = {};
 };
 
 // A stack with the traits' flags and the family's norm offset; its numbers are still to be read.

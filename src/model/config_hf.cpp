@@ -77,11 +77,21 @@ void read_activation(const ConfigReader& config, StackSpec& stack) {
 
 void read_heads(const ConfigReader& config, const Family& family, std::uint32_t width,
                 StackSpec& stack) {
-  stack.heads = config.need_uint({"num_attention_heads", "n_head", "num_heads"});
-  stack.kv_heads = config.uint({"num_key_value_heads"}).value_or(stack.heads);
+  const ConfigDefaults& defaults = family.defaults;
+  const auto heads = config.uint({"num_attention_heads", "n_head", "num_heads"});
+  if (!heads && defaults.heads == 0) {
+    fail_malformed(config.file(), "'num_attention_heads' is missing");
+  }
+  stack.heads = heads.value_or(defaults.heads);
+  // null is said on purpose: as many as heads.
+  const bool unsaid = !config.json().contains("num_key_value_heads");
+  const std::uint32_t kv_heads = unsaid && defaults.kv_heads != 0 ? defaults.kv_heads : stack.heads;
+  stack.kv_heads = config.uint({"num_key_value_heads"}).value_or(kv_heads);
   if (stack.heads == 0) fail_malformed(config.file(), "'num_attention_heads' is 0");
-  stack.head_dim = config.uint({"head_dim", "d_kv"}).value_or(width / stack.heads);
-  const double per_head = config.number({"query_pre_attn_scalar"}).value_or(stack.head_dim);
+  const std::uint32_t head_dim = defaults.head_dim != 0 ? defaults.head_dim : width / stack.heads;
+  stack.head_dim = config.uint({"head_dim", "d_kv"}).value_or(head_dim);
+  const double scalar = defaults.query_scalar != 0.0 ? defaults.query_scalar : stack.head_dim;
+  const double per_head = config.number({"query_pre_attn_scalar"}).value_or(scalar);
   stack.attention_scale = family.unit_attention_scale ? 1.0 : 1.0 / std::sqrt(per_head);
   if (config.boolean({"scale_attn_weights"}).value_or(true) == false) stack.attention_scale = 1.0;
   stack.attention_softcap = config.number({"attn_logit_softcapping"}).value_or(0.0);
@@ -139,7 +149,7 @@ void read_embedding(const ConfigReader& config, const Family& family, ModelSpec&
   if (family.scale_embedding) spec.embedding_scale = std::sqrt(static_cast<double>(spec.width));
   const StackTraits& traits = family.decoder != nullptr ? *family.decoder : *family.encoder;
   if (traits.position == PositionKind::learned) spec.learned_positions = spec.context_length;
-  spec.token_types = config.uint({"type_vocab_size"}).value_or(0);
+  spec.token_types = config.uint({"type_vocab_size"}).value_or(family.defaults.token_types);
 }
 
 void read_head(const ConfigReader& config, const Family& family, ModelSpec& spec) {
@@ -187,7 +197,8 @@ ModelSpec spec_from_config(const Json& config_json, const Json& generation, std:
   ModelSpec spec;
   spec.family = family->name;
   spec.vocab = config.uint({"vocab_size"}).value_or(0);
-  if (spec.vocab == 0) spec.vocab = outer.need_uint({"vocab_size"});
+  if (spec.vocab == 0) spec.vocab = outer.uint({"vocab_size"}).value_or(family->defaults.vocab);
+  if (spec.vocab == 0) fail_malformed(file, "'vocab_size' is missing");
   spec.width = config.need_uint({"hidden_size", "n_embd", "d_model"});
   spec.context_length = context_length(config, *family);
   const std::uint32_t layers = config.need_uint({"num_hidden_layers", "n_layer", "num_layers"});

@@ -103,7 +103,8 @@ std::vector<bool> sliding_layers(const ConfigReader& config, const Family& famil
   }
   const std::uint32_t pattern = config.uint({"sliding_window_pattern", "_sliding_window_pattern"})
                                     .value_or(family.window_pattern);
-  const std::uint32_t first = config.uint({"max_window_layers"}).value_or(0);
+  const std::uint32_t first =
+      config.uint({"max_window_layers"}).value_or(family.defaults.max_window_layers);
   for (std::size_t i = 0; i < layers; ++i) {
     slides[i] = pattern > 0 ? (i + 1) % pattern != 0 : i >= first;
   }
@@ -111,8 +112,10 @@ std::vector<bool> sliding_layers(const ConfigReader& config, const Family& famil
 }
 
 void read_windows(const ConfigReader& config, const Family& family, StackSpec& stack) {
-  std::uint32_t window = config.uint({"sliding_window"}).value_or(0);
-  if (!config.boolean({"use_sliding_window"}).value_or(true)) window = 0;
+  const bool unsaid = !config.json().contains("sliding_window");  // null is said: no window
+  std::uint32_t window =
+      config.uint({"sliding_window"}).value_or(unsaid ? family.defaults.window : 0);
+  if (!config.boolean({"use_sliding_window"}).value_or(family.defaults.slides)) window = 0;
   const bool two_ropes = stack.ropes.size() > 1;
   if (window == 0 && !two_ropes) return;
   const std::vector<bool> slides = sliding_layers(config, family, stack.layers.size());

@@ -163,6 +163,19 @@ constexpr Names kBertIgnored[] = {"pooler.", "cls."};
 constexpr BlockNames kBertBlock{.attn_norm = "attn_output_norm", .ffn_norm = "layer_output_norm"};
 constexpr BlockNames kT5Block{.attn_out = "attn_o"};
 
+constexpr ConfigDefaults kMistralDefaults{.kv_heads = 8, .window = 4096};
+constexpr ConfigDefaults kQwen2Defaults{.window = 4096, .slides = false, .max_window_layers = 28};
+constexpr ConfigDefaults kQwen3Defaults{
+    .head_dim = 128, .window = 4096, .slides = false, .max_window_layers = 28};
+constexpr ConfigDefaults kGemma3Defaults{.vocab = 262208,
+                                         .heads = 8,
+                                         .kv_heads = 4,
+                                         .head_dim = 256,
+                                         .query_scalar = 256.0,
+                                         .window = 4096};
+constexpr ConfigDefaults kBertDefaults{.token_types = 2};
+constexpr ConfigDefaults kT5Defaults{.head_dim = 64};
+
 constexpr Family kFamilies[] = {
     {.name = "llama",
      .config_types = kLlamaTypes,
@@ -178,19 +191,22 @@ constexpr Family kFamilies[] = {
      .hf_class = "MistralForCausalLM",
      .decoder = &kLlamaStack,
      .names = kLlamaNames,
-     .gguf_interleaves_rope = true},
+     .gguf_interleaves_rope = true,
+     .defaults = kMistralDefaults},
     {.name = "qwen2",
      .config_types = kQwen2Types,
      .gguf_archs = kQwen2Types,
      .hf_class = "Qwen2ForCausalLM",
      .decoder = &kLlamaStack,
-     .names = kLlamaNames},
+     .names = kLlamaNames,
+     .defaults = kQwen2Defaults},
     {.name = "qwen3",
      .config_types = kQwen3Types,
      .gguf_archs = kQwen3Types,
      .hf_class = "Qwen3ForCausalLM",
      .decoder = &kQwen3Stack,
-     .names = kLlamaNames},
+     .names = kLlamaNames,
+     .defaults = kQwen3Defaults},
     {.name = "gemma3",
      .config_types = kGemma3Types,
      .gguf_archs = kGemma3Archs,
@@ -204,7 +220,8 @@ constexpr Family kFamilies[] = {
      .norm_offset = 1.0f,
      .rope_theta = 1e6,
      .local_rope_theta = 1e4,
-     .window_pattern = 6},
+     .window_pattern = 6,
+     .defaults = kGemma3Defaults},
     {.name = "gpt2",
      .config_types = kGpt2Types,
      .gguf_archs = kGpt2Types,
@@ -226,7 +243,8 @@ constexpr Family kFamilies[] = {
      .has_head = false,
      .tied_by_default = true,
      .embedding_norm = true,
-     .norm_eps = 1e-12},
+     .norm_eps = 1e-12,
+     .defaults = kBertDefaults},
     {.name = "t5",
      .config_types = kT5Types,
      .gguf_archs = kT5Archs,
@@ -236,7 +254,8 @@ constexpr Family kFamilies[] = {
      .names = kT5Names,
      .block = kT5Block,
      .tied_by_default = true,
-     .unit_attention_scale = true},
+     .unit_attention_scale = true,
+     .defaults = kT5Defaults},
 };
 
 bool contains(std::span<const std::string_view> list, std::string_view item) {

@@ -26,10 +26,12 @@ class StopFilter {
   // True when the text has ended, by a stop string or because the sink wants no more.
   bool push(const std::string& piece) {
     pending_ += piece;
+    std::size_t end = std::string::npos;
     for (const std::string& stop : stops_) {
-      const std::size_t at = stop.empty() ? std::string::npos : pending_.find(stop);
-      if (at == std::string::npos) continue;
-      pending_.resize(at);
+      if (!stop.empty()) end = std::min(end, pending_.find(stop));
+    }
+    if (end != std::string::npos) {
+      pending_.resize(end);
       flush();
       return true;
     }

@@ -17,6 +17,15 @@ std::uint64_t next_random(std::uint64_t& state) {
   return z ^ (z >> 31);
 }
 
+// The first of the largest values that are numbers.
+TokenId largest(const std::vector<float>& values) {
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    if (values[i] > values[best] || std::isnan(values[best])) best = i;
+  }
+  return static_cast<TokenId>(best);
+}
+
 }  // namespace
 
 Sampler::Sampler(const SamplingOptions& options) : options_(options), state_(options.seed) {}
@@ -55,7 +64,7 @@ TokenId Sampler::sample(std::span<const float> logits, std::span<const TokenId> 
   values_.assign(logits.begin(), logits.end());
   penalize(history);
   if (options_.temperature <= 0.0f) {
-    return static_cast<TokenId>(std::max_element(values_.begin(), values_.end()) - values_.begin());
+    return largest(values_);
   }
   keep_best();
   if (candidates_.empty()) return 0;

@@ -100,11 +100,18 @@ void check_spec(const ModelSpec& spec, std::string_view file) {
   check.finite("logit scale", spec.logit_scale);
   check.finite("logit soft cap", spec.logit_softcap);
   check.that(spec.encoder || spec.decoder, "the model has neither encoder nor decoder");
-  if (spec.encoder) check_stack(check, *spec.encoder);
+  if (spec.encoder) {
+    check_stack(check, *spec.encoder);
+    check.that(!spec.encoder->cross_attention, "an encoder has no cross-attention");
+  }
   if (spec.decoder) {
     check_stack(check, *spec.decoder);
     check.that(!spec.decoder->cross_attention || spec.encoder, "cross-attention needs an encoder");
   }
+  // The embeddings' norm has one set of weights for both stacks.
+  const bool norms_agree =
+      !spec.encoder || !spec.decoder || spec.encoder->norm == spec.decoder->norm;
+  check.that(norms_agree || !spec.embedding_norm, "encoder and decoder norm in different ways");
 }
 
 }  // namespace halfbyte

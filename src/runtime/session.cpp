@@ -47,8 +47,8 @@ Session::Session(const Model& model, const SessionOptions& options) : model_(mod
   // An encoder reads its whole text at once.
   workspace_.emplace(model.plan(), spec.encoder ? context_ : rows, context_, model.pool().size());
   if (spec.decoder) cache_ = KvCache(*spec.decoder, context_, kv);
-  ropes_ = RopeTable(model.plan().decoder.steps.empty() ? model.plan().encoder.spec
-                                                        : model.plan().decoder.spec);
+  ropes_ = RopeTable(model.plan().decoder.spec);
+  encoder_ropes_ = RopeTable(model.plan().encoder.spec);
 }
 
 void Session::rewind(std::uint64_t position) {
@@ -66,17 +66,19 @@ void Session::check_tokens(std::span<const TokenId> tokens) const {
   }
 }
 
-Pass Session::pass(const StackPlan& stack, std::span<const TokenId> tokens) {
+Pass Session::pass(const StackPlan& stack, const RopeTable& ropes,
+                   std::span<const TokenId> tokens) {
   Pass p{model_, *workspace_, stack};
   p.rows = tokens.size();
   p.tokens = tokens.data();
-  p.ropes = &ropes_;
+  p.ropes = &ropes;
   return p;
 }
 
 void Session::append(std::span<const TokenId> tokens, std::uint64_t logit_rows, float* logits) {
   const Plan& plan = model_.plan();
   if (plan.decoder.steps.empty()) fail_usage("this model has no decoder");
+  if (logits != nullptr && plan.head == kNoWeight) fail_usage("this model gives no logits");
   check_tokens(tokens);
   if (position_ + tokens.size() > context_) {
     fail_usage(fmt::format("{} tokens do not fit in the context of {} (see --ctx)",
@@ -93,7 +95,7 @@ void Session::append(std::span<const TokenId> tokens, std::uint64_t logit_rows, 
   const std::uint64_t chunk = workspace_->max_rows();
   for (std::uint64_t begin = 0; begin < tokens.size(); begin += chunk) {
     const std::uint64_t rows = std::min(chunk, tokens.size() - begin);
-    Pass p = pass(plan.decoder, tokens.subspan(begin, rows));
+    Pass p = pass(plan.decoder, ropes_, tokens.subspan(begin, rows));
     p.first_position = position_;
     p.cache = &cache_;
     p.bias = decoder_bias_.values.empty() ? nullptr : &decoder_bias_;
@@ -122,7 +124,9 @@ std::span<const float> Session::encode(std::span<const TokenId> tokens,
   if (!mask.empty() && mask.size() != tokens.size())
     fail_usage("the mask and the tokens differ in length");
   mask_.assign(mask.begin(), mask.end());
-  Pass p = pass(plan.encoder, tokens);
+  encoder_ropes_.reset();  // dynamic scaling: each text has a length of its own
+  encoder_ropes_.extend(tokens.size(), tokens.size());
+  Pass p = pass(plan.encoder, encoder_ropes_, tokens);
   p.key_mask = mask_.empty() ? nullptr : mask_.data();
   if (plan.encoder.relative_bias != kNoWeight) {
     encoder_bias_ = make_relative_bias(
@@ -142,7 +146,7 @@ void Session::remember_encoded(std::uint64_t length) {
   const std::uint64_t row = 2 * std::uint64_t{decoder.spec.kv_heads} * decoder.spec.head_dim;
   cross_.resize(decoder.spec.layers.size() * length * row);
   cross_length_ = length;
-  Pass p = pass(decoder, {});
+  Pass p = pass(decoder, ropes_, {});
   p.cross = {cross_.data(), length, row, nullptr};
   run_cross_store(p, encoded_.data());
 }

@@ -37,8 +37,8 @@ class Session {
   void rewind(std::uint64_t position);
 
   // Decoders: reads `tokens`; `logits`, if not null, receives those of the last `logit_rows` of
-  // them, [logit_rows, vocab]. Fails with kUsage where the context is full (naming both numbers) or
-  // a token is not in the vocabulary.
+  // them, [logit_rows, vocab]. Fails with kUsage where the context is full (naming both numbers), a
+  // token is not in the vocabulary, or logits are asked of a model without a head.
   void append(std::span<const TokenId> tokens, std::uint64_t logit_rows, float* logits);
 
   // Encoders: reads a text at once. `mask` [tokens] hides positions where it is 0; may be empty.
@@ -48,7 +48,7 @@ class Session {
 
  private:
   void check_tokens(std::span<const TokenId> tokens) const;
-  Pass pass(const StackPlan& stack, std::span<const TokenId> tokens);
+  Pass pass(const StackPlan& stack, const RopeTable& ropes, std::span<const TokenId> tokens);
   void remember_encoded(std::uint64_t length);
 
   const Model& model_;
@@ -56,7 +56,8 @@ class Session {
   std::uint64_t position_ = 0;
   KvCache cache_;
   std::optional<Workspace> workspace_;
-  RopeTable ropes_;
+  RopeTable ropes_;  // the decoder's
+  RopeTable encoder_ropes_;
   RelativeBias decoder_bias_;
   RelativeBias encoder_bias_;
   std::vector<std::uint8_t> mask_;

@@ -6,10 +6,13 @@
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/error.h"
 
 namespace halfbyte {
 
@@ -78,9 +81,16 @@ void Team::barrier() {
 
 struct ThreadPool::Impl {
   explicit Impl(std::size_t size) : team(size) {
-    for (std::size_t i = 1; i < size; ++i) threads.emplace_back([this, i] { serve(i); });
+    try {
+      for (std::size_t i = 1; i < size; ++i) threads.emplace_back([this, i] { serve(i); });
+    } catch (const std::exception& refusal) {
+      end_threads();
+      fail_io("", fmt::format("cannot start {} threads: {}", size, refusal.what()));
+    }
   }
-  ~Impl() {
+  ~Impl() { end_threads(); }
+
+  void end_threads() {
     stop = true;
     work = nullptr;
     generation.set(generation.load() + 1);

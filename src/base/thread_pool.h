@@ -54,7 +54,8 @@ class Team {
 
 class ThreadPool {
  public:
-  // threads >= 1; 0 means the cores that this process may use.
+  // threads >= 1; 0 means the cores that this process may use. Fails with kFailed where the system
+  // does not give that many.
   explicit ThreadPool(std::size_t threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

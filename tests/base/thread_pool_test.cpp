@@ -9,6 +9,10 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/error.h"
 
 namespace halfbyte {
 namespace {
@@ -143,6 +147,24 @@ TEST(ThreadPool, ManyExceptionsBecomeOne) {
 TEST(ThreadPool, EndsWithoutHavingWorked) {
   for (int i = 0; i < 50; ++i) ThreadPool pool(4);
 }
+
+// Sanitizers reserve more address space than the limit leaves.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(ThreadPoolDeathTest, TooManyThreadsAreAnError) {
+  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  const auto start = [] {
+    const rlimit limit{rlim_t{256} << 20, rlim_t{256} << 20};
+    ::setrlimit(RLIMIT_AS, &limit);
+    try {
+      ThreadPool pool(1000);
+    } catch (const Error& error) {
+      ::_exit(static_cast<int>(error.code()));
+    }
+    ::_exit(0);
+  };
+  EXPECT_EXIT(start(), testing::ExitedWithCode(1), "");
+}
+#endif
 
 }  // namespace
 }  // namespace halfbyte

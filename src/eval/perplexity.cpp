@@ -163,6 +163,14 @@ EvalResult summarize(const std::vector<Score>& scores, bool with_reference) {
   return result;
 }
 
+// The last token of a chunk is a target only, which no session checks.
+void check_vocabulary(std::span<const TokenId> tokens, std::uint64_t vocab) {
+  for (const TokenId token : tokens) {
+    if (token >= 0 && static_cast<std::uint64_t>(token) < vocab) continue;
+    fail_usage(fmt::format("token {} is not in the vocabulary of {}", token, vocab));
+  }
+}
+
 // Every chunk has equally many scores.
 std::vector<double> by_chunk(const std::vector<Score>& scores, std::uint64_t chunks) {
   const std::size_t size = scores.size() / chunks;
@@ -192,6 +200,7 @@ EvalResult evaluate(const Model& model, const Model* reference, const Tokenizer&
   std::vector<TokenId> text;
   if (bos) text.push_back(*tokenizer.bos());
   text.insert(text.end(), tokens.begin(), tokens.end());
+  check_vocabulary(text, model.spec().vocab);
   std::uint64_t chunks = text.size() / options.context;
   if (chunks == 0) {
     fail_usage(

@@ -35,6 +35,7 @@ class Chat {
   void turn(const std::string& text) {
     add("user", text);
     std::vector<TokenId> tokens = render();
+    if (tokens.empty()) fail_usage("the chat template renders nothing for this conversation");
     const auto common =
         std::mismatch(tokens.begin(), tokens.end(), read_.begin(), read_.end()).first -
         tokens.begin();
@@ -42,6 +43,8 @@ class Chat {
     const auto keep =
         std::min<std::ptrdiff_t>(common, static_cast<std::ptrdiff_t>(tokens.size()) - 1);
     session_.rewind(static_cast<std::uint64_t>(keep));
+    // What follows is gone from the cache even if this turn fails.
+    read_.resize(std::min(read_.size(), static_cast<std::size_t>(keep)));
     const TextSink sink = [](std::string_view piece) {
       print(piece);
       flush_output();

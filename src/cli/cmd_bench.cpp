@@ -206,12 +206,17 @@ void run(const BenchOptions& options) {
 std::function<void()> setup_bench(CLI::App& app) {
   auto options = std::make_shared<BenchOptions>();
   app.add_option("MODEL", options->model, "A folder, a .gguf file or a bundle")->required();
-  app.add_option("-p,--prompt", options->prompt, "Tokens to read")->capture_default_str();
-  app.add_option("-n,--generate", options->generate, "Tokens to write")->capture_default_str();
+  app.add_option("-p,--prompt", options->prompt, "Tokens to read")
+      ->check(CLI::Range(0, 1 << 26))
+      ->capture_default_str();
+  app.add_option("-n,--generate", options->generate, "Tokens to write")
+      ->check(CLI::Range(0, 1 << 26))
+      ->capture_default_str();
   app.add_option("-r,--repetitions", options->repetitions, "Repetitions")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   app.add_option("-d,--depth", options->depth, "Tokens already in the context")
+      ->check(CLI::Range(0, 1 << 26))
       ->capture_default_str();
   options->runtime.declare(app);
   return [options] { run(*options); };

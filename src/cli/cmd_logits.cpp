@@ -73,7 +73,7 @@ class Runner {
   Runner(const LogitsOptions& options, const Model& model) : options_(options), model_(model) {
     const SafetensorsFile file = SafetensorsFile::open(options.in);
     auto input = read_ids(file, options.in, "input_ids");
-    if (!input || input->columns == 0)
+    if (!input || input->values.empty())
       fail_malformed(options.in, "'input_ids' is missing or empty");
     input_ = *std::move(input);
     mask_ = read_ids(file, options.in, "attention_mask");

@@ -1,6 +1,9 @@
 #include "runtime/session.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <string>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -11,7 +14,14 @@ namespace halfbyte {
 
 namespace {
 
+// What programs can get without swapping: pages that only hold files, such as the model's own after
+// it was read, count as free.
 std::uint64_t free_memory() {
+  std::ifstream info("/proc/meminfo");
+  for (std::string line; std::getline(info, line);) {
+    constexpr std::string_view kKey = "MemAvailable:";
+    if (line.starts_with(kKey)) return std::strtoull(&line[kKey.size()], nullptr, 10) * 1024;
+  }
   const long pages = ::sysconf(_SC_AVPHYS_PAGES);
   const long size = ::sysconf(_SC_PAGE_SIZE);
   return pages > 0 && size > 0
@@ -28,6 +38,7 @@ std::uint64_t hard_limit(const ModelSpec& spec) {
 
 std::uint64_t default_context(const ModelSpec& spec, DType kv, std::uint64_t free_bytes) {
   std::uint64_t context = std::min<std::uint64_t>(spec.context_length, kDefaultContext);
+  if (hard_limit(spec) != 0) context = std::min(context, hard_limit(spec));
   if (!spec.decoder) return context;
   while (context > 64 && KvCache::bytes(*spec.decoder, context, kv) > free_bytes / 2) context /= 2;
   return context;

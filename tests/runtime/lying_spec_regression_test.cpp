@@ -80,5 +80,11 @@ TEST(LyingSpec, AnEncoderHasNoCrossAttention) {
             "malformed: " + path + ": an encoder has no cross-attention");
 }
 
+TEST(LyingSpec, TheDefaultContextHasPositions) {
+  ModelSpec spec = ModelFiles(model_path("gpt2")).spec();
+  spec.context_length = 1u << 20;
+  EXPECT_EQ(default_context(spec, DType::f16, std::uint64_t{1} << 40), spec.learned_positions);
+}
+
 }  // namespace
 }  // namespace halfbyte

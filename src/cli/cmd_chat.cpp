@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "cli/app.h"
-#include "cli/chat_prompt.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
+#include "runtime/chat_prompt.h"
 
 namespace halfbyte {
 

@@ -5,10 +5,10 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "cli/app.h"
-#include "cli/chat_prompt.h"
 #include "cli/jsonl.h"
 #include "cli/terminal.h"
 #include "formats/checkpoint.h"
+#include "runtime/chat_prompt.h"
 
 namespace halfbyte {
 

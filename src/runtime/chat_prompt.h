@@ -4,7 +4,6 @@
 #include <string>
 
 #include "base/json.h"
-#include "runtime/model.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
 

@@ -1,4 +1,4 @@
-#include "cli/chat_prompt.h"
+#include "runtime/chat_prompt.h"
 
 namespace halfbyte {
 

@@ -135,7 +135,9 @@ Divergence summarize_divergence(const std::vector<Score>& scores) {
   }
   const auto count = static_cast<double>(scores.size());
   result.mean = std::accumulate(klds.begin(), klds.end(), 0.0) / count;
-  std::sort(klds.begin(), klds.end());
+  // NaN, which broken weights give, goes last: sorting needs an order.
+  std::sort(klds.begin(), klds.end(),
+            [](double a, double b) { return std::isnan(b) ? !std::isnan(a) : a < b; });
   result.median = quantile(klds, 0.5);
   result.p99 = quantile(klds, 0.99);
   result.top1_agreement = same / count;

@@ -129,11 +129,17 @@ std::int64_t first_id(const std::vector<std::int64_t>& ids) {
   return ids.empty() ? -1 : ids.front();
 }
 
-void read_special_tokens(const ConfigReader& config, const Json& generation, ModelSpec& spec) {
-  spec.bos = first_id(read_ids(config.find({"bos_token_id"}), config.file()));
-  spec.pad = first_id(read_ids(config.find({"pad_token_id"}), config.file()));
-  spec.decoder_start = first_id(read_ids(config.find({"decoder_start_token_id"}), config.file()));
-  spec.eos = read_ids(config.find({"eos_token_id"}), config.file());
+// A config with a part for text has its special tokens there or outside.
+void read_special_tokens(const ConfigReader& outer, const ConfigReader& config,
+                         const Json& generation, ModelSpec& spec) {
+  const auto ids = [&](std::string_view key) {
+    const Json* inner = config.find({key});
+    return read_ids(inner != nullptr ? inner : outer.find({key}), config.file());
+  };
+  spec.bos = first_id(ids("bos_token_id"));
+  spec.pad = first_id(ids("pad_token_id"));
+  spec.decoder_start = first_id(ids("decoder_start_token_id"));
+  spec.eos = ids("eos_token_id");
   if (!generation.is_object()) return;
   // generation_config.json is the later word on what ends a reply.
   const ConfigReader later(generation, "generation_config.json");
@@ -211,7 +217,7 @@ ModelSpec spec_from_config(const Json& config_json, const Json& generation, std:
   }
   read_embedding(config, *family, spec);
   read_head(config, *family, spec);
-  read_special_tokens(config, generation, spec);
+  read_special_tokens(outer, config, generation, spec);
   check_spec(spec, file);
   return spec;
 }

@@ -1,4 +1,6 @@
 // ModelSpec -> the metadata that llama.cpp expects of such a model.
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include "model/config_gguf.h"
@@ -25,12 +27,51 @@ void write_rope(const std::string& arch, const StackSpec& stack, Metadata& metad
   metadata.set_u32(key("scaling.original_context_length"), rope.original_context);
   metadata.set_f32(key("scaling.yarn_beta_fast"), static_cast<float>(rope.beta_fast));
   metadata.set_f32(key("scaling.yarn_beta_slow"), static_cast<float>(rope.beta_slow));
+  // A factor on what readers compute from the scale.
+  const double implied = rope.factor > 1.0 ? 0.1 * std::log(rope.factor) + 1.0 : 1.0;
+  if (std::abs(rope.attention_factor - implied) > 1e-9) {
+    metadata.set_f32(key("scaling.attn_factor"),
+                     static_cast<float>(rope.attention_factor / implied));
+  }
 }
 
 std::uint32_t largest_window(const StackSpec& stack) {
   std::uint32_t window = 0;
   for (const LayerSpec& layer : stack.layers) window = std::max(window, layer.window);
   return window;
+}
+
+// Which layers slide, where it is every one but each n-th and n is not the family's own.
+void write_window_pattern(const std::string& key, const Family* family, const StackSpec& stack,
+                          Metadata& metadata) {
+  const auto slides = [&](std::size_t i) {
+    return stack.layers[i].window > 0 || stack.layers[i].rope > 0;
+  };
+  std::uint32_t pattern = 1;
+  while (pattern <= stack.layers.size() && slides(pattern - 1)) ++pattern;
+  if (family == nullptr || family->window_pattern == 0 || pattern > stack.layers.size()) return;
+  for (std::size_t i = 0; i < stack.layers.size(); ++i) {
+    if (slides(i) != ((i + 1) % pattern != 0)) return;
+  }
+  if (pattern != family->window_pattern) metadata.set_u32(key, pattern);
+}
+
+// Written only where they are not what readers assume, so that usual files have the usual keys.
+void write_unusual(const std::string& arch, const ModelSpec& spec, const StackSpec& stack,
+                   const Family* family, Metadata& metadata) {
+  const auto key = [&](std::string_view name) { return fmt::format("{}.{}", arch, name); };
+  const bool unit = family != nullptr && family->unit_attention_scale;
+  const double scale = unit ? 1.0 : 1.0 / std::sqrt(stack.head_dim);
+  if (std::abs(stack.attention_scale - scale) > 1e-9) {
+    metadata.set_f32(key("attention.scale"), static_cast<float>(stack.attention_scale));
+  }
+  if (stack.attention_softcap != 0.0) {
+    metadata.set_f32(key("attn_logit_softcapping"), static_cast<float>(stack.attention_softcap));
+  }
+  if (spec.logit_softcap != 0.0) {
+    metadata.set_f32(key("final_logit_softcapping"), static_cast<float>(spec.logit_softcap));
+  }
+  write_window_pattern(key("attention.sliding_window_pattern"), family, stack, metadata);
 }
 
 }  // namespace
@@ -71,6 +112,7 @@ void spec_to_gguf(const ModelSpec& spec, Metadata& metadata) {
     metadata.set_u32(key("attention.sliding_window"), window);
   }
   if (!stack.ropes.empty()) write_rope(arch, stack, metadata);
+  write_unusual(arch, spec, stack, family, metadata);
   metadata.set_string("halfbyte.model", spec_to_json(spec).dump());
 }
 

@@ -4,7 +4,7 @@ function(halfbyte_room name)
   cmake_parse_arguments(arg "" "" "USES;LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/isa/[^/]+/")  # kernels/CMakeLists.txt adds these with their own flags
-  list(FILTER sources EXCLUDE REGEX "/cli/main/")  # the program's own; tests that link the library have another main
+  list(FILTER sources EXCLUDE REGEX "cli/main/main[.]cpp$")  # the program's own; tests that link the library have another main
   if(NOT sources)  # a room that is still empty
     file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp CONTENT "// empty room\n")
     set(sources ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp)

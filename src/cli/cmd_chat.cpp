@@ -112,6 +112,7 @@ void run(const ChatOptions& options) {
     }
   }
   if (prompts) print("\n");
+  check_interrupt();  // ctrl-c at the prompt
 }
 
 }  // namespace

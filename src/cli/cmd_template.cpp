@@ -41,8 +41,12 @@ std::string template_of(const Json& config) {
   const auto found = config.find("chat_template");
   if (found == config.end()) return "";
   if (found->is_string()) return found->get<std::string>();
+  const auto text = [](const Json& item, const char* key) {
+    const bool given = item.is_object() && item.contains(key) && item[key].is_string();
+    return given ? item[key].get<std::string>() : std::string();
+  };
   for (const Json& item : found->is_array() ? *found : Json::array()) {
-    if (item.is_object() && item.value("name", "") == "default") return item.value("template", "");
+    if (text(item, "name") == "default") return text(item, "template");
   }
   return "";
 }

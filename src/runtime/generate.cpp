@@ -55,7 +55,7 @@ class StopFilter {
     const std::string_view ready = std::string_view(pending_).substr(0, count);
     text_ += ready;
     const bool go_on = !sink_ || sink_(ready);
-    pending_.erase(0, count);
+    pending_.erase(0, go_on ? count : pending_.size());  // a sink that refused is not called again
     return go_on;
   }
 

@@ -122,9 +122,12 @@ class GgufParser {
   void check_version() const {
     const std::uint32_t version = image_.version;
     if (version == 2 || version == 3) return;
-    if (version == 0) fail("GGUF version 0", 4);
+    // No version, nor one of a format that could still become one.
+    const bool swapped = (version & 0xFFFFu) == 0;
+    if (version == 0 || (version > 255 && !swapped))
+      fail(fmt::format("GGUF version {}", version), 4);
     // A small number with its bytes swapped has nothing in the low half.
-    if ((version & 0xFFFFu) == 0) {
+    if (swapped) {
       fail_unsupported(reader_.file(), "big-endian GGUF; convert it to little-endian");
     }
     fail_unsupported(reader_.file(), fmt::format("GGUF version {}; 2 and 3 are read", version));

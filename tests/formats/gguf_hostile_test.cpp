@@ -96,6 +96,7 @@ const Case kCases[] = {
     {"tensor_count_huge", [](GgufParts& p) { p.tensor_count = kHuge; }},
     {"tensor_count_wraps", [](GgufParts& p) { p.tensor_count = kHuge / 24 + 2; }},
     {"version_0", [](GgufParts& p) { p.version = 0; }},
+    {"version_of_nothing", [](GgufParts& p) { p.version = 0x12345678; }},
     {"empty_key", [](GgufParts& p) { p.pairs[0] = u32_pair("", 1); }},
     {"key_with_nul",
      [](GgufParts& p) {

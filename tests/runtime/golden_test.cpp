@@ -23,7 +23,7 @@ TEST_P(Golden, OutputsOnEveryIsa) {
 }
 
 TEST_P(Golden, GreedyTokensOnEveryIsa) {
-  if (!golden_.has("greedy")) GTEST_SKIP() << "an encoder";
+  if (!golden_.has("greedy")) return;  // an encoder generates nothing
   ThreadPool pool(2);
   for (const std::string& isa : usable_isas()) {
     const auto model = Model::open(path_, pool, at_isa(isa));

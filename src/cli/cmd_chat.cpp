@@ -123,7 +123,7 @@ std::function<void()> setup_chat(CLI::App& app) {
   app.add_option("MODEL", options->model, "A folder, a .gguf file or a bundle")->required();
   app.add_option("--system", options->system, "System text");
   options->sampling.declare(app);
-  options->runtime.declare(app);
+  options->runtime.declare(app, true, false);
   return [options] { run(*options); };
 }
 

@@ -10,7 +10,7 @@
 
 namespace halfbyte {
 
-void RuntimeOptions::declare(CLI::App& app, bool with_context) {
+void RuntimeOptions::declare(CLI::App& app, bool with_context, bool with_json) {
   app.add_option("-t,--threads", threads, "Threads (default: the cores that this process may use)")
       ->check(CLI::Range(1, 1024));
   app.add_option("--isa", isa,
@@ -19,7 +19,7 @@ void RuntimeOptions::declare(CLI::App& app, bool with_context) {
                  "How inputs meet quantized weights: int8 (fast), f32 (the reference path)")
       ->check(CLI::IsMember({"int8", "f32"}))
       ->capture_default_str();
-  app.add_flag("--json", json, "Print JSON");
+  if (with_json) app.add_flag("--json", json, "Print JSON");
   if (!with_context) return;
   app.add_option("--ctx", context, "Context in tokens (default: what fits, at most 4096)")
       ->check(CLI::Range(1, 1 << 27));

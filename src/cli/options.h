@@ -24,7 +24,7 @@ struct RuntimeOptions {
   std::string kv;
   bool json = false;
 
-  void declare(CLI::App& app, bool with_context = true);
+  void declare(CLI::App& app, bool with_context = true, bool with_json = true);
   CpuFeatures features() const;
   LoadOptions load_options() const;
   SessionOptions session_options() const;

@@ -1,6 +1,7 @@
 #include "model/plan.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -33,11 +34,10 @@ class Planner {
  private:
   int weight(std::string name, WeightKind kind, std::uint64_t n, std::uint64_t k,
              bool optional = false) {
-    for (std::size_t i = 0; i < plan_.weights.size(); ++i) {
-      if (plan_.weights[i].name == name) return static_cast<int>(i);
-    }
+    const auto [place, fresh] = index_.emplace(name, static_cast<int>(plan_.weights.size()));
+    if (!fresh) return place->second;
     plan_.weights.push_back({std::move(name), kind, n, k, optional});
-    return static_cast<int>(plan_.weights.size()) - 1;
+    return place->second;
   }
   int table(const std::string& name, std::uint64_t n) {
     return weight(name + ".weight", WeightKind::table, n, plan_.spec.width);
@@ -214,6 +214,7 @@ class Planner {
   }
 
   Plan plan_;
+  std::unordered_map<std::string, int> index_;  // of plan_.weights, by name
   const Family* family_;
 };
 

@@ -46,7 +46,7 @@ class SafetensorsWriter {
     DType dtype;
     Shape shape;
   };
-  SafetensorsWriter(OutputFile& out, std::vector<Tensor> tensors,
+  SafetensorsWriter(OutputFile& out, const std::vector<Tensor>& tensors,
                     const std::map<std::string, std::string>& metadata = {});
   void write(ByteView bytes);
   void finish();

@@ -42,7 +42,7 @@ std::uint64_t bytes_of(const SafetensorsWriter::Tensor& tensor, const std::strin
 
 }  // namespace
 
-SafetensorsWriter::SafetensorsWriter(OutputFile& out, std::vector<Tensor> tensors,
+SafetensorsWriter::SafetensorsWriter(OutputFile& out, const std::vector<Tensor>& tensors,
                                      const std::map<std::string, std::string>& metadata)
     : out_(out) {
   std::string header = "{";

@@ -117,24 +117,26 @@ const PackedFormat& format_of(DType dtype, std::uint64_t k) {
 
 std::span<const PackedFormat> all_packed_formats() {
   using enum DType;
-  constexpr SubScale none = SubScale::none, u8_u8 = SubScale::u8, i8_ = SubScale::i8;
+  constexpr SubScale kNone = SubScale::none;
+  constexpr SubScale kU8 = SubScale::u8;
+  constexpr SubScale kI8 = SubScale::i8;
   static const PackedFormat table[] = {
       floats(f32, 4, kPackF32),
       floats(f16, 2, kPackHalf),
       floats(bf16, 2, kPackHalf),
       //     type  block group offset bits min    sub-scales        table
-      blocks(q4_0, 32, 32, 8, 4, false, none, false, kPackQ4_0),
-      blocks(q4_1, 32, 32, 0, 4, true, none, false, kPackQ4_1),
-      blocks(q5_0, 32, 32, 16, 5, false, none, false, kPackQ5_0),
-      blocks(q5_1, 32, 32, 0, 5, true, none, false, kPackQ5_1),
-      blocks(q8_0, 32, 32, 128, 8, false, none, false, kPackQ8_0),
+      blocks(q4_0, 32, 32, 8, 4, false, kNone, false, kPackQ4_0),
+      blocks(q4_1, 32, 32, 0, 4, true, kNone, false, kPackQ4_1),
+      blocks(q5_0, 32, 32, 16, 5, false, kNone, false, kPackQ5_0),
+      blocks(q5_1, 32, 32, 0, 5, true, kNone, false, kPackQ5_1),
+      blocks(q8_0, 32, 32, 128, 8, false, kNone, false, kPackQ8_0),
       blocks(q2_k, 256, 16, 0, 2, true, SubScale::nibbles, false, kPackQ2K),
-      blocks(q3_k, 256, 16, 4, 3, false, i8_, false, kPackQ3K),
-      blocks(q4_k, 256, 32, 0, 4, true, u8_u8, false, kPackQ4K),
-      blocks(q5_k, 256, 32, 0, 5, true, u8_u8, false, kPackQ5K),
-      blocks(q6_k, 256, 16, 32, 6, false, i8_, false, kPackQ6K),
-      blocks(iq4_nl, 32, 32, 128, 4, false, none, true, kPackQ4_0),
-      blocks(iq4_xs, 256, 32, 128, 4, false, i8_, true, kPackIq4Xs),
+      blocks(q3_k, 256, 16, 4, 3, false, kI8, false, kPackQ3K),
+      blocks(q4_k, 256, 32, 0, 4, true, kU8, false, kPackQ4K),
+      blocks(q5_k, 256, 32, 0, 5, true, kU8, false, kPackQ5K),
+      blocks(q6_k, 256, 16, 32, 6, false, kI8, false, kPackQ6K),
+      blocks(iq4_nl, 32, 32, 128, 4, false, kNone, true, kPackQ4_0),
+      blocks(iq4_xs, 256, 32, 128, 4, false, kI8, true, kPackIq4Xs),
   };
   return table;
 }

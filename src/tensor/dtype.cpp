@@ -13,33 +13,31 @@ namespace halfbyte {
 
 namespace {
 
-using namespace blocks;
-
 // In the order of the enum. i64 and bool are indices and masks, never weights.
 constexpr auto kTypes = std::to_array<DTypeInfo>({
     // dtype, name, block, bytes, ggml, safetensors, decode, encode
-    {DType::f32, "f32", 1, 4, 0, "F32", decode_f32, encode_f32},
-    {DType::f16, "f16", 1, 2, 1, "F16", decode_f16, encode_f16},
-    {DType::bf16, "bf16", 1, 2, 30, "BF16", decode_bf16, encode_bf16},
-    {DType::f64, "f64", 1, 8, 28, "F64", decode_f64, nullptr},
-    {DType::i8, "i8", 1, 1, 24, "I8", decode_i8, nullptr},
-    {DType::u8, "u8", 1, 1, -1, "U8", decode_u8, nullptr},
-    {DType::i16, "i16", 1, 2, 25, "I16", decode_i16, nullptr},
-    {DType::i32, "i32", 1, 4, 26, "I32", decode_i32, nullptr},
+    {DType::f32, "f32", 1, 4, 0, "F32", blocks::decode_f32, blocks::encode_f32},
+    {DType::f16, "f16", 1, 2, 1, "F16", blocks::decode_f16, blocks::encode_f16},
+    {DType::bf16, "bf16", 1, 2, 30, "BF16", blocks::decode_bf16, blocks::encode_bf16},
+    {DType::f64, "f64", 1, 8, 28, "F64", blocks::decode_f64, nullptr},
+    {DType::i8, "i8", 1, 1, 24, "I8", blocks::decode_i8, nullptr},
+    {DType::u8, "u8", 1, 1, -1, "U8", blocks::decode_u8, nullptr},
+    {DType::i16, "i16", 1, 2, 25, "I16", blocks::decode_i16, nullptr},
+    {DType::i32, "i32", 1, 4, 26, "I32", blocks::decode_i32, nullptr},
     {DType::i64, "i64", 1, 8, 27, "I64", nullptr, nullptr},
     {DType::boolean, "bool", 1, 1, -1, "BOOL", nullptr, nullptr},
-    {DType::q4_0, "q4_0", 32, 18, 2, "", decode_q4_0, encode_q4_0},
-    {DType::q4_1, "q4_1", 32, 20, 3, "", decode_q4_1, encode_q4_1},
-    {DType::q5_0, "q5_0", 32, 22, 6, "", decode_q5_0, encode_q5_0},
-    {DType::q5_1, "q5_1", 32, 24, 7, "", decode_q5_1, encode_q5_1},
-    {DType::q8_0, "q8_0", 32, 34, 8, "", decode_q8_0, encode_q8_0},
-    {DType::q2_k, "q2_k", 256, 84, 10, "", decode_q2_k, nullptr},
-    {DType::q3_k, "q3_k", 256, 110, 11, "", decode_q3_k, nullptr},
-    {DType::q4_k, "q4_k", 256, 144, 12, "", decode_q4_k, nullptr},
-    {DType::q5_k, "q5_k", 256, 176, 13, "", decode_q5_k, nullptr},
-    {DType::q6_k, "q6_k", 256, 210, 14, "", decode_q6_k, nullptr},
-    {DType::iq4_nl, "iq4_nl", 32, 18, 20, "", decode_iq4_nl, nullptr},
-    {DType::iq4_xs, "iq4_xs", 256, 136, 23, "", decode_iq4_xs, nullptr},
+    {DType::q4_0, "q4_0", 32, 18, 2, "", blocks::decode_q4_0, blocks::encode_q4_0},
+    {DType::q4_1, "q4_1", 32, 20, 3, "", blocks::decode_q4_1, blocks::encode_q4_1},
+    {DType::q5_0, "q5_0", 32, 22, 6, "", blocks::decode_q5_0, blocks::encode_q5_0},
+    {DType::q5_1, "q5_1", 32, 24, 7, "", blocks::decode_q5_1, blocks::encode_q5_1},
+    {DType::q8_0, "q8_0", 32, 34, 8, "", blocks::decode_q8_0, blocks::encode_q8_0},
+    {DType::q2_k, "q2_k", 256, 84, 10, "", blocks::decode_q2_k, nullptr},
+    {DType::q3_k, "q3_k", 256, 110, 11, "", blocks::decode_q3_k, nullptr},
+    {DType::q4_k, "q4_k", 256, 144, 12, "", blocks::decode_q4_k, nullptr},
+    {DType::q5_k, "q5_k", 256, 176, 13, "", blocks::decode_q5_k, nullptr},
+    {DType::q6_k, "q6_k", 256, 210, 14, "", blocks::decode_q6_k, nullptr},
+    {DType::iq4_nl, "iq4_nl", 32, 18, 20, "", blocks::decode_iq4_nl, nullptr},
+    {DType::iq4_xs, "iq4_xs", 256, 136, 23, "", blocks::decode_iq4_xs, nullptr},
 });
 
 constexpr bool in_enum_order() {

@@ -134,6 +134,7 @@ Value filter_groupby(Interpreter& in, const Value& self, const Bound& args) {
     return found.undefined() && args.given(1) ? args.at(1) : found;
   };
   std::vector<Value> keys;
+  keys.reserve(items.size());
   for (const Value& item : items) {
     keys.push_back(folded(in, value_of(item), bool_arg(args, 2, false)));
   }

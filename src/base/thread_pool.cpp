@@ -18,7 +18,8 @@ namespace halfbyte {
 
 namespace {
 
-// About 20 microseconds on a current core: longer than a step's barrier, shorter than a time slice.
+// Some tens of microseconds on a current core: longer than a step's barrier, shorter than a time
+// slice.
 constexpr int kSpins = 1000;
 
 void pause_core() {

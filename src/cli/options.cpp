@@ -83,11 +83,4 @@ LoadedModel load_model(const std::string& path, const RuntimeOptions& options) {
   return loaded;
 }
 
-Tokenizer need_tokenizer(const Model& model) {
-  std::optional<Tokenizer> tokenizer = Tokenizer::from_checkpoint(model.files().checkpoint());
-  if (!tokenizer)
-    fail_malformed(model.files().checkpoint().path(), "the model brings no tokenizer");
-  return *std::move(tokenizer);
-}
-
 }  // namespace halfbyte

@@ -44,7 +44,4 @@ struct LoadedModel {
 };
 LoadedModel load_model(const std::string& path, const RuntimeOptions& options);
 
-// The model's tokenizer; fails with kMalformed where it brings none.
-Tokenizer need_tokenizer(const Model& model);
-
 }  // namespace halfbyte

@@ -22,13 +22,6 @@ SessionOptions session_options(const EngineOptions& options) {
   return session;
 }
 
-Tokenizer tokenizer_of(const Model& model) {
-  std::optional<Tokenizer> tokenizer = Tokenizer::from_checkpoint(model.files().checkpoint());
-  if (!tokenizer)
-    fail_malformed(model.files().checkpoint().path(), "the model brings no tokenizer");
-  return *std::move(tokenizer);
-}
-
 GenerateOptions generate_options(const TextOptions& options) {
   GenerateOptions generate;
   generate.max_tokens = options.max_tokens;
@@ -48,7 +41,7 @@ struct Engine::State {
   State(const std::string& path, const EngineOptions& options)
       : pool(options.threads),
         model(ModelFiles(path), pool, load_options(options)),
-        tokenizer(tokenizer_of(model)),
+        tokenizer(need_tokenizer(model)),
         session(model, session_options(options)) {}
 
   std::string answer(const std::vector<TokenId>& prompt, const TextOptions& options,

@@ -80,6 +80,13 @@ void prefill(Session& session, std::span<const TokenId> prompt, std::vector<floa
 
 }  // namespace
 
+Tokenizer need_tokenizer(const Model& model) {
+  const Checkpoint& checkpoint = model.files().checkpoint();
+  std::optional<Tokenizer> tokenizer = Tokenizer::from_checkpoint(checkpoint);
+  if (!tokenizer) fail_malformed(checkpoint.path(), "the model brings no tokenizer");
+  return *std::move(tokenizer);
+}
+
 std::vector<TokenId> end_tokens(const Model& model, const Tokenizer& tokenizer) {
   std::vector<TokenId> ids = tokenizer.end_ids();
   for (const std::int64_t id : model.spec().eos) ids.push_back(static_cast<TokenId>(id));

@@ -39,6 +39,9 @@ using TextSink = std::function<bool(std::string_view)>;
 Generation generate(Session& session, const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                     const GenerateOptions& options, const TextSink& sink = {});
 
+// The model's tokenizer; fails with kMalformed where it brings none.
+Tokenizer need_tokenizer(const Model& model);
+
 // Ids that end a reply: the tokenizer's and the model's.
 std::vector<TokenId> end_tokens(const Model& model, const Tokenizer& tokenizer);
 

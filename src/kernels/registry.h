@@ -15,7 +15,8 @@
 
 namespace halfbyte {
 
-// Few rows (1 to 4) or many. Both kinds of kernels take any number and give the same results.
+// Few rows (1 to 4) or many. Both kinds of kernels take any number and, computing alike, give the
+// same results.
 enum class Phase : std::uint8_t { decode, prefill };
 
 struct LinearKernel {

@@ -8,7 +8,7 @@ namespace halfbyte {
 
 namespace {
 
-constexpr std::uint64_t kDecodeRows = 4;      // up to here the decode kernels run
+constexpr std::uint64_t kStreamedRows = 4;    // up to here weights go from memory to registers
 constexpr std::uint64_t kAttentionRows = 32;  // query rows a unit of attention work
 
 // Input rows of a linear step, in the forms that its matrices take.
@@ -27,6 +27,7 @@ class Runner {
         space_(pass.workspace),
         scratch_(pass.workspace.thread(thread)),
         spec_(pass.stack.spec),
+        phase_(pass.phase),
         thread_(thread),
         team_(team) {}
 
@@ -73,9 +74,12 @@ class Runner {
     team_.barrier();
   }
 
+  // Logits of a few rows are decoded even after a prefill: decoding the head's weights for them
+  // would take longer than reading the whole prompt.
   void head(const LogitRequest& request) {
     const Plan& plan = model_.plan();
     const std::uint64_t rows = pass_.rows - request.first;
+    if (rows <= kStreamedRows) phase_ = Phase::decode;
     Step step;
     step.prologue = plan.head_norm.weight == kNoWeight ? Prologue::none : Prologue::norm;
     step.norm = plan.head_norm;
@@ -250,10 +254,15 @@ class Runner {
     }
   }
 
+  const LinearKernel& select(const Weight& w, std::uint64_t rows) const {
+    if (phase_ == Phase::prefill) return *w.prefill;
+    return rows <= kStreamedRows ? *w.decode : *w.batch;
+  }
+
   void matrix(const Piece& piece, const LinearInput& input, std::uint64_t rows, std::uint64_t begin,
               std::uint64_t end, const LinearOutput& out) const {
     const Weight& w = weight(piece.weight);
-    const LinearKernel& kernel = rows <= kDecodeRows ? *w.decode : *w.prefill;
+    const LinearKernel& kernel = select(w, rows);
     if (kernel.int8 != nullptr) {
       kernel.int8(w.matrix, begin, end, input.int8, out, scratch_.kernel);
     } else {
@@ -395,6 +404,7 @@ class Runner {
   Workspace& space_;
   const ThreadScratch& scratch_;
   const StackSpec& spec_;
+  Phase phase_;
   std::size_t thread_;
   Team& team_;
 };

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/thread_pool.h"
+#include "kernels/registry.h"
 #include "runtime/kv_cache.h"
 #include "runtime/model.h"
 #include "runtime/relative_bias.h"
@@ -32,6 +33,7 @@ struct Pass {
   const Model& model;
   Workspace& workspace;
   const StackPlan& stack;
+  Phase phase = Phase::prefill;  // which kernels run; the number of rows does not decide it
   std::uint64_t rows = 0;
   std::uint64_t first_position = 0;
   const TokenId* tokens = nullptr;

@@ -86,7 +86,8 @@ Pass Session::pass(const StackPlan& stack, const RopeTable& ropes,
   return p;
 }
 
-void Session::append(std::span<const TokenId> tokens, std::uint64_t logit_rows, float* logits) {
+void Session::append(std::span<const TokenId> tokens, std::uint64_t logit_rows, float* logits,
+                     std::optional<Phase> phase) {
   const Plan& plan = model_.plan();
   if (plan.decoder.steps.empty()) fail_usage("this model has no decoder");
   if (logits != nullptr && plan.head == kNoWeight) fail_usage("this model gives no logits");
@@ -107,6 +108,7 @@ void Session::append(std::span<const TokenId> tokens, std::uint64_t logit_rows, 
   for (std::uint64_t begin = 0; begin < tokens.size(); begin += chunk) {
     const std::uint64_t rows = std::min(chunk, tokens.size() - begin);
     Pass p = pass(plan.decoder, ropes_, tokens.subspan(begin, rows));
+    p.phase = phase.value_or(tokens.size() > 1 ? Phase::prefill : Phase::decode);
     p.first_position = position_;
     p.cache = &cache_;
     p.bias = decoder_bias_.values.empty() ? nullptr : &decoder_bias_;

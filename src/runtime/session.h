@@ -39,7 +39,12 @@ class Session {
   // Decoders: reads `tokens`; `logits`, if not null, receives those of the last `logit_rows` of
   // them, [logit_rows, vocab]. Fails with kUsage where the context is full (naming both numbers), a
   // token is not in the vocabulary, or logits are asked of a model without a head.
-  void append(std::span<const TokenId> tokens, std::uint64_t logit_rows, float* logits);
+  //
+  // The phase says which kernels run, hence which bits come out: in Phase::decode those of reading
+  // the tokens one by one, in Phase::prefill those of reading them all at once, in chunks of any
+  // size. Without it one token is decoded and more are prefilled.
+  void append(std::span<const TokenId> tokens, std::uint64_t logit_rows, float* logits,
+              std::optional<Phase> phase = std::nullopt);
 
   // Encoders: reads a text at once. `mask` [tokens] hides positions where it is 0; may be empty.
   // The last hidden states, [tokens, width], stay valid until the next call.

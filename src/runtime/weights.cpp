@@ -104,7 +104,8 @@ Weights::Weights(const ModelFiles& files, const Plan& plan, CpuFeatures features
     }
     load_matrix(*tensors[i], weight, pool);
     weight.decode = select_linear(tensors[i]->dtype, Phase::decode, compute, features);
-    weight.prefill = select_linear(tensors[i]->dtype, Phase::prefill, compute, features);
+    weight.batch = select_linear(tensors[i]->dtype, Phase::prefill, compute, features);
+    weight.prefill = weight.batch;
   }
   if (progress) progress("loading", plan.weights.size(), plan.weights.size());
 }

@@ -19,8 +19,9 @@ struct Weight {
   bool present = false;  // false only for an optional vector that the checkpoint lacks
   // matrix, and a table that is the head, too
   PackedMatrix matrix;
-  const LinearKernel* decode = nullptr;
-  const LinearKernel* prefill = nullptr;
+  const LinearKernel* decode = nullptr;   // few rows
+  const LinearKernel* batch = nullptr;    // many rows, the same bits as `decode`
+  const LinearKernel* prefill = nullptr;  // many rows, perhaps with inputs of another kind
   // table that is only looked up: rows as they stand in the file
   TensorView rows;
   // vector, f32

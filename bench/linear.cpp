@@ -33,6 +33,7 @@ struct Problem {
   Array<std::int8_t> codes;
   Array<float> scales, x, y;
   Array<std::int32_t> sums;
+  Array<std::uint16_t> words;
 
   Problem(DType type, std::size_t outputs, std::size_t inputs, std::size_t m)
       : n(outputs),
@@ -44,7 +45,8 @@ struct Problem {
         scales(allocate<float>(rows * k / 32)),
         x(allocate<float>(rows * k)),
         y(allocate<float>(rows * n)),
-        sums(allocate<std::int32_t>(rows * k / 16)) {
+        sums(allocate<std::int32_t>(rows * k / 16)),
+        words(allocate<std::uint16_t>(bf16_words(rows, k))) {
     // Bytes below 0x40 are neither NaN nor subnormal often enough to matter as f16 scales.
     std::minstd_rand random(1);
     const std::size_t bytes = packed_bytes(type, n, k);
@@ -55,6 +57,7 @@ struct Problem {
       codes[i] = static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
       x[i] = static_cast<float>(codes[i]) / 127.0f;
     }
+    std::fill_n(words.get(), bf16_words(rows, k), std::uint16_t{0x3F80});  // ones
     std::fill_n(scales.get(), rows * k / 32, 0.01f);
     std::fill_n(sums.get(), rows * k / 16, 3);
   }
@@ -70,6 +73,8 @@ void run(benchmark::State& state, const LinearKernel& kernel) {
   for (auto _ : state) {
     if (kernel.int8 != nullptr) {
       kernel.int8(w, 0, w.panels(), rows, out, p.scratch.get());
+    } else if (kernel.bf16 != nullptr) {
+      kernel.bf16(w, 0, w.panels(), {p.rows, p.k, p.words.get()}, out, p.scratch.get());
     } else {
       kernel.f32(w, 0, w.panels(), p.x.get(), p.k, p.rows, out, p.scratch.get());
     }

@@ -21,6 +21,7 @@ struct EvalFlags {
   std::uint64_t context = 0;
   std::uint64_t chunks = 0;
   RuntimeOptions runtime;
+  std::string against_activations;
   std::string kv;
 };
 
@@ -68,7 +69,9 @@ void run(const EvalFlags& flags) {
   const LoadedModel loaded = load_model(flags.model, flags.runtime);
   std::unique_ptr<Model> reference;
   if (!flags.against.empty()) {
-    reference = Model::open(flags.against, *loaded.pool, flags.runtime.load_options());
+    RuntimeOptions runtime = flags.runtime;
+    if (!flags.against_activations.empty()) runtime.activations = flags.against_activations;
+    reference = Model::open(flags.against, *loaded.pool, runtime.load_options());
   }
   const Tokenizer tokenizer = need_tokenizer(*loaded.model);
   EvalOptions options;
@@ -99,6 +102,9 @@ std::function<void()> setup_eval(CLI::App& app) {
   app.add_option("--chunks", flags->chunks, "Score only the first N chunks");
   app.add_option("--against", flags->against,
                  "A reference model: reports KL divergence and top-1 agreement");
+  app.add_option("--against-activations", flags->against_activations,
+                 "The same as --activations for the reference model (default: as --activations)")
+      ->check(CLI::IsMember({"int8", "bf16", "f32"}));
   app.add_option("--convention", flags->convention,
                  "llamacpp: second halves of chunks; gptq: whole windows")
       ->check(CLI::IsMember({"llamacpp", "gptq"}))

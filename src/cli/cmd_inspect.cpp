@@ -80,13 +80,9 @@ void add_kernels(const Plan& plan, const ModelTensor& tensor, const RuntimeOptio
     const WeightRef& ref = plan.weights[i];
     const bool matrix = ref.kind == WeightKind::matrix || plan.head == static_cast<int>(i);
     if (ref.name != tensor.name || !matrix) continue;
-    const Compute compute = runtime.activations == "f32" ? Compute::f32 : Compute::int8;
-    const LinearKernel* prefill =
-        select_linear(tensor.dtype, Phase::prefill, compute, runtime.features());
-    const LinearKernel* decode =
-        select_linear(tensor.dtype, Phase::decode, compute, runtime.features());
-    if (prefill != nullptr) row["kernel_prefill"] = prefill->name;
-    if (decode != nullptr) row["kernel_decode"] = decode->name;
+    const LinearChoice kernels = choose_linear(tensor.dtype, runtime.compute(), runtime.features());
+    if (kernels.prefill != nullptr) row["kernel_prefill"] = kernels.prefill->name;
+    if (kernels.decode != nullptr) row["kernel_decode"] = kernels.decode->name;
   }
 }
 

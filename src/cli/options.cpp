@@ -15,10 +15,11 @@ void RuntimeOptions::declare(CLI::App& app, bool with_context, bool with_json) {
       ->check(CLI::Range(1, 1024));
   app.add_option("--isa", isa,
                  "Use CPU features up to this level only: scalar, avx2, avxvnni, avx512vnni, ...");
-  app.add_option("--activations", activations,
-                 "How inputs meet quantized weights: int8 (fast), f32 (the reference path)")
-      ->check(CLI::IsMember({"int8", "f32"}))
-      ->capture_default_str();
+  app.add_option(
+         "--activations", activations,
+         "How inputs meet the weights: int8, bf16, f32 (the reference path); default: what suits "
+         "the weights' type and the CPU")
+      ->check(CLI::IsMember({"int8", "bf16", "f32"}));
   if (with_json) app.add_flag("--json", json, "Print JSON");
   if (!with_context) return;
   app.add_option("--ctx", context, "Context in tokens (default: what fits, at most 4096)")
@@ -32,10 +33,16 @@ CpuFeatures RuntimeOptions::features() const {
   return isa.empty() ? detected : mask_to_isa(detected, isa);
 }
 
+std::optional<Compute> RuntimeOptions::compute() const {
+  if (activations.empty()) return std::nullopt;
+  if (activations == "bf16") return Compute::bf16;
+  return activations == "f32" ? Compute::f32 : Compute::int8;
+}
+
 LoadOptions RuntimeOptions::load_options() const {
   LoadOptions options;
   options.features = features();
-  options.compute = activations == "f32" ? Compute::f32 : Compute::int8;
+  options.compute = compute();
   options.progress = progress_bar();
   return options;
 }

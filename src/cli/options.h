@@ -19,13 +19,14 @@ namespace halfbyte {
 struct RuntimeOptions {
   std::size_t threads = 0;
   std::string isa;
-  std::string activations = "int8";
+  std::string activations;
   std::uint64_t context = 0;
   std::string kv;
   bool json = false;
 
   void declare(CLI::App& app, bool with_context = true, bool with_json = true);
   CpuFeatures features() const;
+  std::optional<Compute> compute() const;
   LoadOptions load_options() const;
   SessionOptions session_options() const;
 };

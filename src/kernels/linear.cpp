@@ -12,7 +12,8 @@ std::size_t linear_scratch_bytes(std::uint64_t k) {
   const std::size_t decode = kDecodeRows * k * kRow;
   const std::size_t integers = kSlabCodes * (kTileRows * kRow + kSlabPanels * kDecoded);
   const std::size_t floats = (kTileRows + kSlabPanels * kPanel) * kSlabInputs * sizeof(float);
-  return std::max({decode, integers, floats}) + 4096;  // parts start on cache lines
+  const std::size_t words = kBf16SlabPanels * kBf16SlabInputs * kPanel * sizeof(std::uint16_t);
+  return std::max({decode, integers, floats, words}) + 4096;  // parts start on cache lines
 }
 
 }  // namespace halfbyte

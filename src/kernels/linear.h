@@ -24,6 +24,21 @@ struct QuantizedRows {
   std::int32_t* sums = nullptr;  // [rows, k/16]
 };
 
+// Inputs rounded to bfloat16, in the order in which tiles read them: blocks of 16 rows; in a block
+// steps of 32 inputs; in a step [16 rows][32 inputs]. Inputs past k in the last step are zero, rows
+// past the end may hold anything. words are 64-byte aligned.
+struct Bf16Rows {
+  std::size_t rows = 0;
+  std::size_t k = 0;
+  std::uint16_t* words = nullptr;  // [ceil(rows/16)][ceil(k/32)][16][32]
+};
+constexpr std::size_t kBf16Rows = 16;    // a block
+constexpr std::size_t kBf16Inputs = 32;  // a step
+constexpr std::size_t bf16_words(std::size_t rows, std::size_t k) {
+  return (rows + kBf16Rows - 1) / kBf16Rows * kBf16Rows * ((k + kBf16Inputs - 1) / kBf16Inputs) *
+         kBf16Inputs;
+}
+
 struct LinearOutput {
   float* y = nullptr;      // [rows, n]; columns [16*begin, min(n, 16*end)) are written
   std::size_t stride = 0;  // floats from row to row
@@ -41,6 +56,13 @@ using LinearF32 = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uint
                            const float* x, std::size_t x_stride, std::size_t rows,
                            const LinearOutput& out, std::byte* scratch) noexcept;
 
+// Weights rounded to bfloat16 too: f16 and bf16 weights, and quantized ones decoded. Products are
+// exact, sums are in f32; their order is the instruction's own, inputs ascending in pairs. The bits
+// of y[m, o] do not depend on the other rows.
+using LinearBf16 = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
+                            const Bf16Rows& x, const LinearOutput& out,
+                            std::byte* scratch) noexcept;
+
 // Bytes of scratch that any linear kernel may use for k inputs.
 std::size_t linear_scratch_bytes(std::uint64_t k);
 
@@ -52,5 +74,8 @@ constexpr std::size_t kTileRows = 16;
 constexpr std::size_t kSlabPanels = 8;
 constexpr std::size_t kSlabCodes = 2048;  // a multiple of any block
 constexpr std::size_t kSlabInputs = 512;
+// The slab of the bfloat16 kernels: half a megabyte.
+constexpr std::size_t kBf16SlabPanels = 16;
+constexpr std::size_t kBf16SlabInputs = 1024;
 
 }  // namespace halfbyte

@@ -15,6 +15,7 @@ struct LinearRow {
   bool prefill;
   LinearInt8 int8;
   LinearF32 f32;
+  LinearBf16 bf16 = nullptr;
 };
 
 struct LinearRows {

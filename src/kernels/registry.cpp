@@ -18,7 +18,7 @@ std::vector<LinearKernel> linear_kernels(std::string_view isa, CpuFeatures needs
   for (const LinearRows& list : lists) {
     for (const LinearRow& row : std::span(list.rows, list.count)) {
       const Phase phase = row.prefill ? Phase::prefill : Phase::decode;
-      kernels.push_back({row.name, isa, needs, row.weight, phase, row.int8, row.f32});
+      kernels.push_back({row.name, isa, needs, row.weight, phase, row.int8, row.f32, row.bf16});
     }
   }
   return kernels;
@@ -37,18 +37,43 @@ std::span<const IsaRows* const> all_isas() {
   return isas;
 }
 
-const LinearKernel* select_linear(DType weight, Phase phase, Compute compute,
-                                  CpuFeatures features) {
-  const bool in_f32 = compute == Compute::f32 || is_float(weight);
+namespace {
+
+Compute compute_of(const LinearKernel& row) {
+  if (row.int8 != nullptr) return Compute::int8;
+  return row.bf16 != nullptr ? Compute::bf16 : Compute::f32;
+}
+
+const LinearKernel* best_row(DType weight, Phase phase, Compute compute, CpuFeatures features) {
   const LinearKernel* best = nullptr;
   for (const IsaRows* isa : all_isas()) {
     for (const LinearKernel& row : isa->linear) {
-      const bool fits =
-          row.weight == weight && row.phase == phase && (row.f32 != nullptr) == in_f32;
+      const bool fits = row.weight == weight && row.phase == phase && compute_of(row) == compute;
       if (fits && features.includes(row.needs)) best = &row;
     }
   }
   return best;
+}
+
+Compute default_prefill(DType weight, CpuFeatures features) {
+  const bool tiles = features.has(CpuFeature::amx_bf16);
+  return tiles && weight != DType::f32 ? Compute::bf16 : Compute::int8;
+}
+
+}  // namespace
+
+const LinearKernel* select_linear(DType weight, Phase phase, Compute compute,
+                                  CpuFeatures features) {
+  const LinearKernel* best = best_row(weight, phase, compute, features);
+  return best != nullptr ? best : best_row(weight, phase, Compute::f32, features);
+}
+
+LinearChoice choose_linear(DType weight, std::optional<Compute> compute, CpuFeatures features) {
+  const Compute prefill = compute.value_or(default_prefill(weight, features));
+  const Compute decode = prefill == Compute::bf16 ? Compute::int8 : prefill;
+  return {select_linear(weight, Phase::decode, decode, features),
+          select_linear(weight, Phase::prefill, decode, features),
+          select_linear(weight, Phase::prefill, prefill, features)};
 }
 
 const RowKernel& select_rows(CpuFeatures features) {

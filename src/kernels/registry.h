@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -25,9 +26,10 @@ struct LinearKernel {
   CpuFeatures needs;
   DType weight;
   Phase phase;
-  // Exactly one of the two is set.
+  // Exactly one of the three is set.
   LinearInt8 int8 = nullptr;
   LinearF32 f32 = nullptr;
+  LinearBf16 bf16 = nullptr;
 };
 
 struct RowKernel {
@@ -47,11 +49,25 @@ struct IsaRows {
 
 std::span<const IsaRows* const> all_isas();  // in ascending rank
 
-enum class Compute : std::uint8_t { int8, f32 };  // how activations enter a quantized matrix
+// How inputs meet the weights. int8: of quantized matrices; float matrices compute in f32 then.
+// bf16: of all but f32 matrices, in prefill, where the CPU has such instructions; what it does not
+// serve computes in f32.
+enum class Compute : std::uint8_t { int8, bf16, f32 };
 
 // The row that runs for this weight type, phase and CPU; never nullptr for a type that can be
-// packed, since the scalar rows need nothing. Float weights always compute in f32.
+// packed, since the scalar rows need nothing.
 const LinearKernel* select_linear(DType weight, Phase phase, Compute compute, CpuFeatures features);
+
+// The kernels of one matrix.
+struct LinearChoice {
+  const LinearKernel* decode = nullptr;   // few rows
+  const LinearKernel* batch = nullptr;    // many rows, the same bits as `decode`
+  const LinearKernel* prefill = nullptr;  // many rows, perhaps with inputs of another kind
+};
+// nullopt: what suits the weights' type and the CPU (docs/performance.md has the figures behind
+// it). bf16 is for prefill; decoding, bound by memory, stays with int8.
+LinearChoice choose_linear(DType weight, std::optional<Compute> compute, CpuFeatures features);
+
 const RowKernel& select_rows(CpuFeatures features);
 
 }  // namespace halfbyte

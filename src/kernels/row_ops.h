@@ -57,6 +57,9 @@ struct RowOps {
   // or a NaN gets scale NaN and codes 0.
   void (*quantize_rows)(const float* x, std::size_t x_stride, std::size_t begin, std::size_t end,
                         const QuantizedRows& out) noexcept;
+  // Row `row` of out (its rows and k are set) = x [k] rounded to nearest even. Every ISA gives the
+  // same bits; NaN stays NaN.
+  void (*store_bf16)(const float* x, std::size_t row, const Bf16Rows& out) noexcept;
   // y = x / sqrt(mean(x^2) + eps) * (offset + weight); n elements. weight may be null (all ones).
   void (*rms_norm)(const float* x, const float* weight, float offset, float eps, std::size_t n,
                    float* y) noexcept;

@@ -16,6 +16,14 @@ struct LinearInput {
   const float* f32 = nullptr;
   std::uint64_t stride = 0;
   QuantizedRows int8;
+  Bf16Rows bf16;
+};
+
+// Which of them a step's kernels take.
+struct InputKinds {
+  bool f32 = false;
+  bool int8 = false;
+  bool bf16 = false;
 };
 
 class Runner {
@@ -173,37 +181,46 @@ class Runner {
   // shared out. Ends with a barrier where they are.
   LinearInput prepare(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows) {
     const std::uint64_t k = weight(step.pieces[0].weight).matrix.k;
-    bool wants_int8 = false;
-    bool wants_f32 = false;
-    for (const Piece& piece : step.pieces) {
-      const bool int8 = weight(piece.weight).decode->int8 != nullptr;
-      (int8 ? wants_int8 : wants_f32) = true;
-    }
-    if (rows == 1) return prepare_own(step, x, k, wants_int8);
+    const InputKinds kinds = input_kinds(step, rows);
+    if (rows == 1) return prepare_own(step, x, k, kinds);
     LinearInput input;
     input.int8 = space_.quantized(rows, k);
+    input.bf16 = {rows, k, space_.bf16()};
     const bool in_place = step.prologue == Prologue::none;
     input.f32 = in_place ? x : space_.staging();
     input.stride = in_place ? stride : k;
     const auto [begin, end] = my_rows(rows);
     for (std::size_t row = begin; row < end; ++row) {
-      float* const to = wants_f32 ? space_.staging() + row * k : scratch_.row;
+      float* const to = kinds.f32 ? space_.staging() + row * k : scratch_.row;
       const float* const ready = transformed(step, x + row * stride, to);
-      // quantize_rows takes row numbers; the pointer is set back so that `row` finds `ready`.
-      if (wants_int8) quantize_row(ready, row, input.int8);
+      if (kinds.int8) quantize_row(ready, row, input.int8);
+      if (kinds.bf16) ops_.store_bf16(ready, row, input.bf16);
     }
     team_.barrier();
     return input;
   }
 
-  LinearInput prepare_own(const Step& step, const float* x, std::uint64_t k, bool wants_int8) {
+  InputKinds input_kinds(const Step& step, std::uint64_t rows) const {
+    InputKinds kinds;
+    for (const Piece& piece : step.pieces) {
+      const LinearKernel& kernel = select(weight(piece.weight), rows);
+      kinds.f32 |= kernel.f32 != nullptr;
+      kinds.int8 |= kernel.int8 != nullptr;
+      kinds.bf16 |= kernel.bf16 != nullptr;
+    }
+    return kinds;
+  }
+
+  LinearInput prepare_own(const Step& step, const float* x, std::uint64_t k, InputKinds kinds) {
     LinearInput input;
     input.f32 = transformed(step, x, scratch_.row);
     input.stride = k;
     input.int8 = scratch_.quantized;
     input.int8.rows = 1;
     input.int8.k = k;
-    if (wants_int8) quantize_row(input.f32, 0, input.int8);
+    input.bf16 = {1, k, scratch_.bf16};
+    if (kinds.int8) quantize_row(input.f32, 0, input.int8);
+    if (kinds.bf16) ops_.store_bf16(input.f32, 0, input.bf16);
     return input;
   }
 
@@ -255,8 +272,8 @@ class Runner {
   }
 
   const LinearKernel& select(const Weight& w, std::uint64_t rows) const {
-    if (phase_ == Phase::prefill) return *w.prefill;
-    return rows <= kStreamedRows ? *w.decode : *w.batch;
+    if (phase_ == Phase::prefill) return *w.kernels.prefill;
+    return rows <= kStreamedRows ? *w.kernels.decode : *w.kernels.batch;
   }
 
   void matrix(const Piece& piece, const LinearInput& input, std::uint64_t rows, std::uint64_t begin,
@@ -265,6 +282,8 @@ class Runner {
     const LinearKernel& kernel = select(w, rows);
     if (kernel.int8 != nullptr) {
       kernel.int8(w.matrix, begin, end, input.int8, out, scratch_.kernel);
+    } else if (kernel.bf16 != nullptr) {
+      kernel.bf16(w.matrix, begin, end, input.bf16, out, scratch_.kernel);
     } else {
       kernel.f32(w.matrix, begin, end, input.f32, input.stride, rows, out, scratch_.kernel);
     }

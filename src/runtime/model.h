@@ -16,7 +16,8 @@ namespace halfbyte {
 
 struct LoadOptions {
   CpuFeatures features = detect_cpu_features();
-  Compute compute = Compute::int8;  // f32: the reference path for quantized weights
+  // How inputs meet the weights; f32 is the reference path. nullopt: the best for each type.
+  std::optional<Compute> compute;
   ProgressSink progress;
 };
 

@@ -67,8 +67,8 @@ std::vector<std::byte> transpose(const ModelTensor& tensor) {
 
 }  // namespace
 
-Weights::Weights(const ModelFiles& files, const Plan& plan, CpuFeatures features, Compute compute,
-                 ThreadPool& pool, const ProgressSink& progress)
+Weights::Weights(const ModelFiles& files, const Plan& plan, CpuFeatures features,
+                 std::optional<Compute> compute, ThreadPool& pool, const ProgressSink& progress)
     : files_(files) {
   std::vector<const ModelTensor*> tensors;
   std::uint64_t bytes = 0;
@@ -103,9 +103,7 @@ Weights::Weights(const ModelFiles& files, const Plan& plan, CpuFeatures features
       continue;
     }
     load_matrix(*tensors[i], weight, pool);
-    weight.decode = select_linear(tensors[i]->dtype, Phase::decode, compute, features);
-    weight.batch = select_linear(tensors[i]->dtype, Phase::prefill, compute, features);
-    weight.prefill = weight.batch;
+    weight.kernels = choose_linear(tensors[i]->dtype, compute, features);
   }
   if (progress) progress("loading", plan.weights.size(), plan.weights.size());
 }

@@ -4,6 +4,7 @@
 // loading, on all threads, and the pages of the file are given back as they are done with.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/log.h"
@@ -19,9 +20,7 @@ struct Weight {
   bool present = false;  // false only for an optional vector that the checkpoint lacks
   // matrix, and a table that is the head, too
   PackedMatrix matrix;
-  const LinearKernel* decode = nullptr;   // few rows
-  const LinearKernel* batch = nullptr;    // many rows, the same bits as `decode`
-  const LinearKernel* prefill = nullptr;  // many rows, perhaps with inputs of another kind
+  LinearChoice kernels;
   // table that is only looked up: rows as they stand in the file
   TensorView rows;
   // vector, f32
@@ -30,10 +29,11 @@ struct Weight {
 
 class Weights {
  public:
+  // `compute` says how inputs meet the weights; nullopt: the best for each type.
   // Fails with kMalformed where a tensor is missing or has another shape than the plan says, with
   // kUnsupported where its type has no kernels. `files` must outlive the weights.
-  Weights(const ModelFiles& files, const Plan& plan, CpuFeatures features, Compute compute,
-          ThreadPool& pool, const ProgressSink& progress);
+  Weights(const ModelFiles& files, const Plan& plan, CpuFeatures features,
+          std::optional<Compute> compute, ThreadPool& pool, const ProgressSink& progress);
 
   const Weight& operator[](int index) const { return weights_[static_cast<std::size_t>(index)]; }
   std::uint64_t own_bytes() const { return arena_.size(); }  // not counting mapped files

@@ -52,17 +52,20 @@ Workspace::Workspace(const Plan& plan, std::uint64_t rows, std::uint64_t length,
     widest = std::max(widest, widths_[i]);
     total += Arena::cost<float>(rows * widths_[i]);
   }
-  total += Arena::cost<float>(rows * k) + quantized_cost(rows, k);
-  total += threads *
-           (Arena::cost<std::byte>(kernel) + Arena::cost<float>(widest) + quantized_cost(1, k));
+  total += Arena::cost<float>(rows * k) + Arena::cost<std::uint16_t>(bf16_words(rows, k)) +
+           quantized_cost(rows, k);
+  total += threads * (Arena::cost<std::byte>(kernel) + Arena::cost<float>(widest) +
+                      Arena::cost<std::uint16_t>(bf16_words(1, k)) + quantized_cost(1, k));
   arena_ = Arena(total);
   for (std::size_t i = 0; i < kBuffers; ++i) buffers_[i] = arena_.take<float>(rows * widths_[i]);
   staging_ = arena_.take<float>(rows * k);
+  bf16_ = arena_.take<std::uint16_t>(bf16_words(rows, k));
   quantized_ = take_quantized(arena_, rows, k);
   for (std::size_t i = 0; i < threads; ++i) {
     ThreadScratch scratch;
     scratch.kernel = arena_.take<std::byte>(kernel);
     scratch.row = arena_.take<float>(widest);
+    scratch.bf16 = arena_.take<std::uint16_t>(bf16_words(1, k));
     scratch.quantized = take_quantized(arena_, 1, k);
     threads_.push_back(scratch);
   }

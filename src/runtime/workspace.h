@@ -12,9 +12,10 @@ namespace halfbyte {
 
 // What one thread has to itself.
 struct ThreadScratch {
-  std::byte* kernel = nullptr;  // scratch of linear and attention kernels
-  float* row = nullptr;         // one row of the widest buffer
-  QuantizedRows quantized;      // one row, for steps that each thread prepares for itself
+  std::byte* kernel = nullptr;    // scratch of linear and attention kernels
+  float* row = nullptr;           // one row of the widest buffer
+  std::uint16_t* bf16 = nullptr;  // a block of rows, the same
+  QuantizedRows quantized;        // one row, for steps that each thread prepares for itself
 };
 
 class Workspace {
@@ -25,7 +26,8 @@ class Workspace {
   std::uint64_t max_rows() const { return rows_; }
   float* buffer(Buffer which) const { return buffers_[static_cast<std::size_t>(which)]; }
   std::uint64_t width(Buffer which) const { return widths_[static_cast<std::size_t>(which)]; }
-  float* staging() const { return staging_; }  // [rows, widest k]
+  float* staging() const { return staging_; }    // [rows, widest k]
+  std::uint16_t* bf16() const { return bf16_; }  // bf16_words(rows, widest k)
   // For `rows` rows of k inputs.
   QuantizedRows quantized(std::uint64_t rows, std::uint64_t k) const;
   const ThreadScratch& thread(std::size_t index) const { return threads_[index]; }
@@ -38,6 +40,7 @@ class Workspace {
   std::uint64_t widths_[kBuffers] = {};
   float* buffers_[kBuffers] = {};
   float* staging_ = nullptr;
+  std::uint16_t* bf16_ = nullptr;
   QuantizedRows quantized_;
   std::vector<ThreadScratch> threads_;
   Arena arena_;

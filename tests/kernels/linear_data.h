@@ -11,6 +11,7 @@
 #include "base/half.h"
 #include "kernels/linear.h"
 #include "kernels/packed.h"
+#include "kernels/reference/row_ops.h"
 #include "tensor/view.h"
 
 namespace halfbyte::testing {
@@ -100,6 +101,7 @@ struct Inputs {
   Aligned<std::int8_t> codes;
   std::vector<float> scales;
   std::vector<std::int32_t> sums;
+  Aligned<std::uint16_t> words;
 
   Inputs(std::size_t m, std::size_t inputs, unsigned seed = 2)
       : rows(m),
@@ -107,12 +109,22 @@ struct Inputs {
         x(m * inputs),
         codes(m * inputs),
         scales(m * inputs / 32),
-        sums(m * inputs / 16) {
+        sums(m * inputs / 16),
+        words(bf16_words(m, inputs)) {
     std::minstd_rand random(seed);
     std::normal_distribution<float> normal;
     for (float& f : x) f = normal(random);
     for (std::size_t g = 0; g < scales.size(); ++g) quantize(g);
+    round();
   }
+  // The rows as bfloat16 tiles. Rows that do not exist are NaN: no kernel may let them through.
+  void round() {
+    std::fill_n(words.get(), bf16_words(rows, k), std::uint16_t{0x7FC0});
+    for (std::size_t row = 0; row < rows; ++row) {
+      reference::store_bf16(x.data() + row * k, row, bf16());
+    }
+  }
+  Bf16Rows bf16() { return {rows, k, words.get()}; }
   QuantizedRows quantized() { return {rows, k, codes.get(), scales.data(), sums.data()}; }
 
  private:

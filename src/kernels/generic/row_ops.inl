@@ -202,6 +202,18 @@ void store_q8(const float* x, std::size_t n, std::byte* dst) {
   }
 }
 
+void store_bf16(const float* x, std::size_t row, const Bf16Rows& out) noexcept {
+  constexpr std::size_t kStep = kBf16Rows * kBf16Inputs;
+  const std::size_t steps = (out.k + kBf16Inputs - 1) / kBf16Inputs;
+  std::uint16_t* dst = out.words + row / kBf16Rows * steps * kStep + row % kBf16Rows * kBf16Inputs;
+  for (std::size_t i = 0; i < out.k; i += kBf16Inputs, dst += kStep) {
+    for (std::size_t j = 0; j < kBf16Inputs; j += kLanes) {
+      const std::size_t left = i + j < out.k ? out.k - i - j : 0;
+      store_words(dst + j, load_some(x + i + j, left));
+    }
+  }
+}
+
 void store_cache(const float* x, std::size_t n, DType dtype, std::byte* dst) noexcept {
   if (dtype == DType::f32) {
     std::memcpy(dst, x, n * sizeof(float));

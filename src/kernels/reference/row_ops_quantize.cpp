@@ -65,6 +65,16 @@ void quantize_rows(const float* x, std::size_t x_stride, std::size_t begin, std:
   }
 }
 
+void store_bf16(const float* x, std::size_t row, const Bf16Rows& out) noexcept {
+  const std::size_t steps = (out.k + kBf16Inputs - 1) / kBf16Inputs;
+  std::uint16_t* dst =
+      out.words + row / kBf16Rows * steps * kBf16Rows * kBf16Inputs + row % kBf16Rows * kBf16Inputs;
+  for (std::size_t i = 0; i < steps * kBf16Inputs; ++i) {
+    dst[i / kBf16Inputs * kBf16Rows * kBf16Inputs + i % kBf16Inputs] =
+        i < out.k ? float_to_bfloat16(x[i]) : std::uint16_t{0};
+  }
+}
+
 void store_cache(const float* x, std::size_t n, DType dtype, std::byte* dst) noexcept {
   if (dtype == DType::f32) {
     std::memcpy(dst, x, n * sizeof(float));

@@ -15,6 +15,7 @@ namespace {
 
 constexpr RowOps kOps = {
     .quantize_rows = quantize_rows,
+    .store_bf16 = store_bf16,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .rope = rope,

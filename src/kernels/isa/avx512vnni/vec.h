@@ -157,6 +157,16 @@ inline void store_half(std::byte* p, Vec v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
                       _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
+// kLanes bfloat16, rounded to nearest even; NaN becomes quiet.
+inline void store_words(std::uint16_t* p, Vec v) {
+  const __m512i bits = _mm512_castps_si512(v);
+  const __m512i high = _mm512_srli_epi32(bits, 16);
+  const __m512i even = _mm512_and_epi32(high, _mm512_set1_epi32(1));
+  const __m512i half = _mm512_add_epi32(even, _mm512_set1_epi32(0x7FFF));
+  __m512i words = _mm512_srli_epi32(_mm512_add_epi32(bits, half), 16);
+  words = _mm512_mask_or_epi32(words, is_nan(v), high, _mm512_set1_epi32(0x40));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(words));
+}
 // One half in all lanes.
 inline Vec broadcast_half(const std::byte* p) {
   std::uint16_t bits = 0;

@@ -8,6 +8,7 @@ namespace {
 
 constexpr RowOps kOps = {
     .quantize_rows = reference::quantize_rows,
+    .store_bf16 = reference::store_bf16,
     .rms_norm = reference::rms_norm,
     .layer_norm = reference::layer_norm,
     .rope = reference::rope,

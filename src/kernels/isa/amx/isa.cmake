@@ -1,0 +1,7 @@
+# AMX tiles beside AVX-512 with VNNI and BF16: Sapphire Rapids and later servers.
+set(isa_processors "x86_64|AMD64")
+set(isa_flags -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
+              -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16 -mprefer-vector-width=512)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # false alarms from the intrinsics' undefined operands
+  list(APPEND isa_flags -Wno-maybe-uninitialized)
+endif()

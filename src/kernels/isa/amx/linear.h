@@ -1,0 +1,10 @@
+// Linear kernels for AMX.
+#pragma once
+
+#include "kernels/linear_rows.h"
+
+namespace halfbyte {
+
+LinearRows amx_bf16_rows();
+
+}  // namespace halfbyte

@@ -1,0 +1,16 @@
+// Rows of the AMX kernels.
+#include "kernels/isa/amx/linear.h"
+#include "kernels/isa_rows.h"
+
+namespace halfbyte {
+
+const IsaRows& amx_rows() {
+  using enum CpuFeature;
+  static const CpuFeatures needs =
+      cpu_features({avx2, avx512, avx512vnni, avx512bf16, amx_int8, amx_bf16});
+  static const std::vector<LinearKernel> linear = linear_kernels("amx", needs, {amx_bf16_rows()});
+  static const IsaRows isa = {"amx", 50, linear, {}};
+  return isa;
+}
+
+}  // namespace halfbyte

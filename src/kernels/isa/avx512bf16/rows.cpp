@@ -1,0 +1,16 @@
+// Rows of the AVX-512 BF16 kernels.
+#include "kernels/isa/avx512bf16/linear.h"
+#include "kernels/isa_rows.h"
+
+namespace halfbyte {
+
+const IsaRows& avx512bf16_rows() {
+  using enum CpuFeature;
+  static const CpuFeatures needs = cpu_features({avx2, avx512, avx512vnni, avx512bf16});
+  static const std::vector<LinearKernel> linear =
+      linear_kernels("avx512bf16", needs, {avx512bf16_bf16_rows()});
+  static const IsaRows isa = {"avx512bf16", 40, linear, {}};
+  return isa;
+}
+
+}  // namespace halfbyte

@@ -71,8 +71,8 @@ std::size_t linear_scratch_bytes(std::uint64_t k);
 // kSlabInputs inputs (f32). A slab stays in the L2 cache while all rows pass.
 constexpr std::size_t kDecodeRows = 4;
 constexpr std::size_t kTileRows = 16;
-constexpr std::size_t kSlabPanels = 8;
-constexpr std::size_t kSlabCodes = 2048;  // a multiple of any block
+constexpr std::size_t kSlabPanels = 16;
+constexpr std::size_t kSlabCodes = 1024;  // a multiple of any block
 constexpr std::size_t kSlabInputs = 512;
 // The slab of the bfloat16 kernels: half a megabyte.
 constexpr std::size_t kBf16SlabPanels = 16;

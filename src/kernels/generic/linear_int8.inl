@@ -5,6 +5,9 @@
 // rows. So y does not depend on the phase: in each group of inputs an exact integer sum, then
 //   y += float(sum) * (scale_w * scale_x);  y -= min_w * (float(sum_x) * scale_x)
 // with fused multiply-adds, groups ascending.
+//
+// Defined before: kStreams, the panels that decode reads at once, each its own stream through
+// memory, and kAhead, the bytes that it asks for ahead.
 
 constexpr std::size_t kLine = 64;
 
@@ -67,11 +70,6 @@ template <Layout L>
 constexpr Shape shape_of() {
   return {L.halves(), L.eight() ? 8 : L.bits < 4 ? 4 : L.bits, L.has_min};
 }
-
-// Several panels at once, each its own stream, and asking ahead for their lines: one core gets
-// about 1.4 times as much from memory as by reading one panel after the other.
-constexpr int kStreams = 4;
-constexpr std::size_t kAhead = 2048;  // bytes
 
 // Groups straight from packed memory. All parts of a group are used at once, so that memory is read
 // once.
@@ -312,12 +310,3 @@ void linear_prefill(const PackedMatrix& w, std::uint64_t begin, std::uint64_t en
     }
   }
 }
-
-constexpr LinearRow kInt8Rows[] = {
-#define HALFBYTE_QUANTIZED(type)                                                                 \
-  {HALFBYTE_ISA_NAME "." #type ".decode", DType::type, false, linear_decode<k_##type>, nullptr}, \
-      {HALFBYTE_ISA_NAME "." #type ".prefill", DType::type, true, linear_prefill<k_##type>,      \
-       nullptr},
-#include "kernels/quantized_types.inc"
-#undef HALFBYTE_QUANTIZED
-};

@@ -6,5 +6,6 @@
 namespace halfbyte {
 
 LinearRows amx_bf16_rows();
+LinearRows amx_decode_rows();
 
 }  // namespace halfbyte

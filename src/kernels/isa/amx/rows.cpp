@@ -8,7 +8,8 @@ const IsaRows& amx_rows() {
   using enum CpuFeature;
   static const CpuFeatures needs =
       cpu_features({avx2, avx512, avx512vnni, avx512bf16, amx_int8, amx_bf16});
-  static const std::vector<LinearKernel> linear = linear_kernels("amx", needs, {amx_bf16_rows()});
+  static const std::vector<LinearKernel> linear =
+      linear_kernels("amx", needs, {amx_bf16_rows(), amx_decode_rows()});
   static const IsaRows isa = {"amx", 50, linear, {}};
   return isa;
 }

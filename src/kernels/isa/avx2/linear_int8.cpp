@@ -12,6 +12,10 @@
 namespace halfbyte {
 namespace {
 
+// One stream, as for avx512vnni.
+constexpr int kStreams = 1;
+constexpr std::size_t kAhead = 1024;
+
 // Each needs those before it.
 // clang-format off
 #include "kernels/generic/unroll.inl"
@@ -19,6 +23,7 @@ namespace {
 #include "kernels/isa/avx2/vector.inl"
 #include "kernels/generic/linear_layouts.inl"
 #include "kernels/generic/linear_int8.inl"
+#include "kernels/generic/linear_int8_rows.inl"
 // clang-format on
 
 }  // namespace

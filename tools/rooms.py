@@ -15,7 +15,7 @@ DIRECT = {
     "runtime": ("model", "kernels", "tokenizer"),
     "compress": ("runtime",),
     "eval": ("runtime",),
-    "device": ("model",),
+    "device": ("model", "kernels"),
     "serve": ("runtime",),
     "cli": ("compress", "eval", "device", "serve"),
 }

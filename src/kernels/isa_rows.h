@@ -13,6 +13,8 @@ namespace halfbyte {
 std::vector<LinearKernel> linear_kernels(std::string_view isa, CpuFeatures needs,
                                          std::initializer_list<LinearRows> lists);
 
+std::vector<PeakKernel> peak_kernels(CpuFeatures needs, const PeakRows& list);
+
 inline CpuFeatures cpu_features(std::initializer_list<CpuFeature> features) {
   CpuFeatures set;
   for (const CpuFeature feature : features) set.bits |= static_cast<std::uint32_t>(feature);

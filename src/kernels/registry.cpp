@@ -24,6 +24,14 @@ std::vector<LinearKernel> linear_kernels(std::string_view isa, CpuFeatures needs
   return kernels;
 }
 
+std::vector<PeakKernel> peak_kernels(CpuFeatures needs, const PeakRows& list) {
+  std::vector<PeakKernel> kernels;
+  for (const PeakRow& row : std::span(list.rows, list.count)) {
+    kernels.push_back({row.name, needs, row.kind, row.operations, row.multiply, row.read});
+  }
+  return kernels;
+}
+
 std::span<const IsaRows* const> all_isas() {
   static const std::vector<const IsaRows*> isas = [] {
     std::vector<const IsaRows*> list = {
@@ -84,6 +92,16 @@ const RowKernel& select_rows(CpuFeatures features) {
     }
   }
   return *best;  // the scalar row needs nothing
+}
+
+const PeakKernel* select_peak(PeakKind kind, CpuFeatures features) {
+  const PeakKernel* best = nullptr;
+  for (const IsaRows* isa : all_isas()) {
+    for (const PeakKernel& row : isa->peaks) {
+      if (row.kind == kind && features.includes(row.needs)) best = &row;
+    }
+  }
+  return best;
 }
 
 }  // namespace halfbyte

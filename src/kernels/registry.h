@@ -11,6 +11,7 @@
 
 #include "kernels/cpu_features.h"
 #include "kernels/linear.h"
+#include "kernels/peak.h"
 #include "kernels/row_ops.h"
 #include "tensor/dtype.h"
 
@@ -38,6 +39,17 @@ struct RowKernel {
   RowOps ops;
 };
 
+// A loop that shows what the processor can do at most (kernels/peak.h).
+struct PeakKernel {
+  std::string_view name;
+  CpuFeatures needs;
+  PeakKind kind;
+  double operations;
+  // Exactly one of the two is set.
+  PeakMultiply multiply = nullptr;
+  PeakRead read = nullptr;
+};
+
 // What one ISA folder brings: its rows, in isa/NAME/rows.cpp as `const IsaRows& NAME_rows()` in
 // namespace halfbyte.
 struct IsaRows {
@@ -45,6 +57,7 @@ struct IsaRows {
   int rank;  // of two rows that could run, the higher rank runs
   std::span<const LinearKernel> linear;
   std::span<const RowKernel> rows;
+  std::span<const PeakKernel> peaks = {};
 };
 
 std::span<const IsaRows* const> all_isas();  // in ascending rank
@@ -69,5 +82,7 @@ struct LinearChoice {
 LinearChoice choose_linear(DType weight, std::optional<Compute> compute, CpuFeatures features);
 
 const RowKernel& select_rows(CpuFeatures features);
+// nullptr where the CPU has no instruction of that kind; f32, int8 and read are everywhere.
+const PeakKernel* select_peak(PeakKind kind, CpuFeatures features);
 
 }  // namespace halfbyte

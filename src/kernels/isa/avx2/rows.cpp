@@ -1,5 +1,6 @@
 // Rows of the AVX2 kernels.
 #include "kernels/isa/avx2/linear.h"
+#include "kernels/isa/avx2/peak.h"
 #include "kernels/isa/avx2/row_ops.h"
 #include "kernels/isa_rows.h"
 
@@ -11,7 +12,8 @@ const IsaRows& avx2_rows() {
   static const std::vector<LinearKernel> linear =
       linear_kernels("avx2", needs, {avx2_int8_rows(), avx2_f32_rows()});
   static const RowKernel rows[] = {{"avx2", needs, avx2_row_ops()}};
-  static const IsaRows isa = {"avx2", 10, linear, rows};
+  static const std::vector<PeakKernel> peaks = peak_kernels(needs, avx2_peak_rows());
+  static const IsaRows isa = {"avx2", 10, linear, rows, peaks};
   return isa;
 }
 

@@ -1,5 +1,6 @@
 // Rows of the AVX-512 VNNI kernels.
 #include "kernels/isa/avx512vnni/linear.h"
+#include "kernels/isa/avx512vnni/peak.h"
 #include "kernels/isa/avx512vnni/row_ops.h"
 #include "kernels/isa_rows.h"
 
@@ -11,7 +12,8 @@ const IsaRows& avx512vnni_rows() {
   static const std::vector<LinearKernel> linear =
       linear_kernels("avx512vnni", needs, {avx512vnni_int8_rows(), avx512vnni_f32_rows()});
   static const RowKernel rows[] = {{"avx512vnni", needs, avx512vnni_row_ops()}};
-  static const IsaRows isa = {"avx512vnni", 30, linear, rows};
+  static const std::vector<PeakKernel> peaks = peak_kernels(needs, avx512vnni_peak_rows());
+  static const IsaRows isa = {"avx512vnni", 30, linear, rows, peaks};
   return isa;
 }
 

@@ -1,4 +1,5 @@
 // Rows of the scalar reference kernels. They need nothing, so every weight type has a kernel.
+#include "kernels/isa/scalar/peak.h"
 #include "kernels/isa/scalar/row_ops.h"
 #include "kernels/isa_rows.h"
 #include "kernels/reference/linear.h"
@@ -23,7 +24,8 @@ const IsaRows& scalar_rows() {
   static const std::vector<LinearKernel> linear =
       linear_kernels("scalar", {}, {{kRows, std::size(kRows)}});
   static const RowKernel rows[] = {{"scalar", {}, scalar_row_ops()}};
-  static const IsaRows isa = {"scalar", 0, linear, rows};
+  static const std::vector<PeakKernel> peaks = peak_kernels({}, scalar_peak_rows());
+  static const IsaRows isa = {"scalar", 0, linear, rows, peaks};
   return isa;
 }
 

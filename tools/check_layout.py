@@ -85,7 +85,7 @@ def check_paths(root):
     files = sources(root, *folders, suffixes=TEXT_SUFFIXES)
     files += [path for path in root.iterdir() if path.suffix in TEXT_SUFFIXES]
     for path in files:
-        if not path.is_file() or path.name == "LICENSE":
+        if not path.is_file() or path.name in ("LICENSE", ".git"):
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
             for match in ABSOLUTE.finditer(line):

@@ -1,167 +1,63 @@
-// halfbyte bench: how fast a model reads a prompt and writes text.
+// halfbyte bench: how fast a model reads a prompt and writes text, and what the machine allows.
 #include <algorithm>
-#include <chrono>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "base/error.h"
 #include "cli/app.h"
-#include "cli/options.h"
+#include "cli/bench_machine.h"
+#include "cli/bench_model.h"
+#include "cli/bench_plot.h"
 #include "cli/terminal.h"
 
 namespace halfbyte {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+constexpr std::uint64_t kPlotContext = 4096;  // depths go up to here without --ctx
 
-struct BenchOptions {
-  std::string model;
-  std::uint64_t prompt = 512;
-  std::uint64_t generate = 128;
-  std::uint64_t repetitions = 5;
-  std::uint64_t depth = 0;
-  RuntimeOptions runtime;
-};
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
+std::string limit_text(const Json& row) {
+  if (row["fraction_of_limit"].is_null()) return "";
+  return fmt::format("  {:3.0f} % of limit ({})", row["fraction_of_limit"].get<double>() * 100,
+                     row["limited_by"].get<std::string>());
 }
 
-// Any tokens will do; the same ones each time.
-std::vector<TokenId> some_tokens(std::uint64_t count, std::uint64_t vocab) {
-  std::vector<TokenId> tokens;
-  std::uint64_t state = 1;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    tokens.push_back(static_cast<TokenId>((state >> 33) % vocab));
-  }
-  return tokens;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
-// Weights that one token meets: what decode reads and what a prefill row multiplies by (without the
-// head, which only the last row meets).
-struct Work {
-  double matrix_parameters = 0.0;
-  double head_parameters = 0.0;
-  double bytes = 0.0;
-};
-
-Work work_of(const Model& model) {
-  Work work;
-  const Plan& plan = model.plan();
-  for (std::size_t i = 0; i < plan.weights.size(); ++i) {
-    const WeightRef& ref = plan.weights[i];
-    const bool head = plan.head == static_cast<int>(i);
-    if (ref.kind != WeightKind::matrix && !head) continue;
-    const Weight& weight = model.weights()[static_cast<int>(i)];
-    const auto elements = static_cast<double>(ref.n) * static_cast<double>(ref.k);
-    (head ? work.head_parameters : work.matrix_parameters) += elements;
-    work.bytes += static_cast<double>(weight.matrix.panels() * weight.matrix.panel_bytes());
-  }
-  return work;
-}
-
-class Bench {
- public:
-  Bench(const BenchOptions& options, const Model& model)
-      : options_(options),
-        model_(model),
-        work_(work_of(model)),
-        session_(model, session_options()) {}
-
-  // Tokens a second of reading a prompt after `depth` tokens.
-  double prefill() {
-    start_at_depth();
-    const auto tokens = some_tokens(options_.prompt, model_.spec().vocab);
-    std::vector<float> logits(model_.spec().vocab);
-    const auto start = Clock::now();
-    session_.append(tokens, 1, logits.data());
-    return static_cast<double>(options_.prompt) / seconds_since(start);
-  }
-
-  double decode() {
-    start_at_depth();
-    const auto tokens = some_tokens(options_.generate + 1, model_.spec().vocab);
-    std::vector<float> logits(model_.spec().vocab);
-    if (options_.depth == 0) session_.append({tokens.data(), 1}, 1, logits.data());
-    const auto start = Clock::now();
-    for (std::uint64_t i = 0; i < options_.generate; ++i) {
-      check_interrupt();
-      session_.append({&tokens[i + 1], 1}, 1, logits.data());
+void print_ops(const Json& ops) {
+  std::string phase;
+  for (const Json& row : ops) {
+    if (row["phase"].get<std::string>() != phase) {
+      phase = row["phase"].get<std::string>();
+      print_line(
+          fmt::format("\n{:<26} {:>8} {:>8} {:>11} {:>8}", phase, "class", "calls", "ms", "share"));
     }
-    return static_cast<double>(options_.generate) / seconds_since(start);
+    print_line(fmt::format("  {:<24} {:>8} {:8} {:11.2f} {:6.1f} %", row["op"].get<std::string>(),
+                           row["class"].get<std::string>(), row["calls"].get<std::uint64_t>(),
+                           row["ms"].get<double>(), row["share"].get<double>() * 100));
   }
+}
 
-  double first_token() {
-    session_.rewind(0);
-    const auto tokens = some_tokens(1, model_.spec().vocab);
-    std::vector<float> logits(model_.spec().vocab);
-    const auto start = Clock::now();
-    session_.append(tokens, 1, logits.data());
-    return seconds_since(start);
-  }
-
-  Json prefill_json(const std::vector<double>& rates) const {
-    const double rate = median(rates);
-    const double flops = 2.0 * (work_.matrix_parameters +
-                                work_.head_parameters / static_cast<double>(options_.prompt));
-    return summary(options_.prompt, rates, flops * rate / 1e9,
-                   work_.bytes * rate / static_cast<double>(options_.prompt) / 1e9);
-  }
-  Json decode_json(const std::vector<double>& rates) const {
-    const double rate = median(rates);
-    return summary(options_.generate, rates,
-                   2.0 * (work_.matrix_parameters + work_.head_parameters) * rate / 1e9,
-                   work_.bytes * rate / 1e9);
-  }
-  const Session& session() const { return session_; }
-
- private:
-  SessionOptions session_options() const {
-    SessionOptions session = options_.runtime.session_options();
-    if (session.context == 0)
-      session.context = options_.depth + std::max(options_.prompt, options_.generate + 1);
-    return session;
-  }
-  void start_at_depth() {
-    if (options_.depth == 0) {
-      session_.rewind(0);
-    } else if (session_.position() < options_.depth) {
-      session_.append(some_tokens(options_.depth - session_.position(), model_.spec().vocab), 0,
-                      nullptr);
-    } else {
-      session_.rewind(options_.depth);
+void print_depths(const Json& depths) {
+  print_line(fmt::format("\n{:>8} {:>16} {:>16}", "depth", "prefill tok/s", "decode tok/s"));
+  for (const Json& row : depths) {
+    std::string line = fmt::format("{:8}", row["depth"].get<std::uint64_t>());
+    for (const char* phase : {"prefill", "decode"}) {
+      line += row.contains(phase)
+                  ? fmt::format(" {:16.1f}", row[phase]["tok_s_median"].get<double>())
+                  : fmt::format(" {:>16}", "-");
     }
+    print_line(line);
   }
-  static Json summary(std::uint64_t tokens, const std::vector<double>& rates, double gflops,
-                      double gbps) {
-    // fraction_of_limit needs measured peaks of the machine, which this version does not take.
-    return {{"tokens", tokens}, {"tok_s", rates},      {"tok_s_median", median(rates)},
-            {"gflops", gflops}, {"weight_gbps", gbps}, {"fraction_of_limit", nullptr}};
-  }
-
-  const BenchOptions& options_;
-  const Model& model_;
-  Work work_;
-  Session session_;
-};
+}
 
 void print_table(const Json& body) {
   for (const char* phase : {"prefill", "decode"}) {
     if (!body.contains(phase)) continue;
     const Json& row = body[phase];
-    print_line(
-        fmt::format("{:8} {:5} tokens  {:9.1f} tok/s  {:8.1f} GFLOP/s  {:6.1f} GB/s of weights",
-                    phase, row["tokens"].get<std::uint64_t>(), row["tok_s_median"].get<double>(),
-                    row["gflops"].get<double>(), row["weight_gbps"].get<double>()));
+    print_line(fmt::format(
+        "{:8} {:5} tokens  {:9.1f} tok/s  {:8.1f} GFLOP/s  {:6.1f} GB/s of weights{}", phase,
+        row["tokens"].get<std::uint64_t>(), row["tok_s_median"].get<double>(),
+        row["gflops"].get<double>(), row["weight_gbps"].get<double>(), limit_text(row)));
   }
   print_line(fmt::format("load {:.3f} s, first token {:.3f} s, {} threads, {}",
                          body["load_s"].get<double>(), body["first_token_s"].get<double>(),
@@ -170,42 +66,81 @@ void print_table(const Json& body) {
   print_line(fmt::format("memory: peak {}; planned: packed weights {}, KV cache {}, workspace {}",
                          bytes("peak_rss_bytes"), bytes("packed_bytes"), bytes("kv_bytes"),
                          bytes("workspace_bytes")));
+  if (body.contains("ops")) print_ops(body["ops"]);
+  if (body.contains("depths")) print_depths(body["depths"]);
 }
 
-void run(const BenchOptions& options) {
+// The last depth of a plot: what --ctx, else 4096 and the model, have room for.
+std::uint64_t last_depth(const BenchOptions& options, const ModelSpec& spec) {
+  const std::uint64_t room = options.longest();
+  if (options.runtime.context != 0) {
+    return options.runtime.context > room ? options.runtime.context - room : 0;
+  }
+  const std::uint64_t most =
+      spec.learned_positions != 0 ? spec.learned_positions : spec.context_length;
+  return std::min(kPlotContext, most > room ? most - room : 0);
+}
+
+std::uint64_t context_of(const BenchOptions& options, std::uint64_t deepest) {
+  return options.runtime.context != 0 ? options.runtime.context : deepest + options.longest();
+}
+
+void measure(const BenchOptions& options, const LoadedModel& loaded, Json& body) {
+  const std::vector<std::uint64_t> depths =
+      options.plot.empty() ? std::vector<std::uint64_t>{}
+                           : plot_depths(last_depth(options, loaded.model->spec()));
+  const std::uint64_t deepest =
+      depths.empty() ? options.depth : std::max(options.depth, depths.back());
+  Bench bench(options, *loaded.model, context_of(options, deepest));
+  Profile profile;
+  body["first_token_s"] = bench.first_token();
+  if (options.ops) bench.set_profile(&profile);
+  const Rates rates = bench.measure(options.depth);
+  bench.set_profile(nullptr);
+  // Before the peaks are measured, which takes memory of its own.
+  body["peak_rss_bytes"] = peak_rss_bytes();
+  const Limits limits = measure_limits(bench.session(), options.depth);
+  body["limits"] = limits_json(limits);
+  if (options.prompt > 0)
+    body["prefill"] = bench.prefill_json(rates.prefill, options.depth, limits);
+  if (options.generate > 0) body["decode"] = bench.decode_json(rates.decode, options.depth, limits);
+  body["kv_bytes"] = bench.session().kv_bytes();
+  body["workspace_bytes"] = bench.session().workspace_bytes();
+  if (options.ops) body["ops"] = ops_json(profile);
+  if (depths.empty()) return;
+  body["depths"] = measure_depths(bench, options, limits, depths);
+  write_plot(options, body["depths"], body);
+}
+
+void run_model(const BenchOptions& options) {
+  if (options.model.empty()) fail_usage("MODEL is required, but for --machine");
   if (options.prompt == 0 && options.generate == 0) fail_usage("-p and -n are both 0");
   const LoadedModel loaded = load_model(options.model, options.runtime);
   if (!loaded.model->spec().decoder || loaded.model->spec().encoder)
     fail_unsupported(options.model, "bench measures decoder-only models");
-  Bench bench(options, *loaded.model);
-  const double first_token = bench.first_token();
-  std::vector<double> prefill;
-  std::vector<double> decode;
-  for (std::uint64_t i = 0; i < options.repetitions; ++i) {
-    if (options.prompt > 0) prefill.push_back(bench.prefill());
-    if (options.generate > 0) decode.push_back(bench.decode());
-  }
   Json body;
-  if (options.prompt > 0) body["prefill"] = bench.prefill_json(prefill);
-  if (options.generate > 0) body["decode"] = bench.decode_json(decode);
   body["load_s"] = loaded.load_seconds;
-  body["first_token_s"] = first_token;
-  body["peak_rss_bytes"] = peak_rss_bytes();
   body["threads"] = loaded.pool->size();
   body["isa"] = select_rows(options.runtime.features()).isa;
   body["model_bytes"] = loaded.model->file_bytes();
-  body["kv_bytes"] = bench.session().kv_bytes();
   body["packed_bytes"] = loaded.model->weights().own_bytes();
-  body["workspace_bytes"] = bench.session().workspace_bytes();
   body["depth"] = options.depth;
+  measure(options, loaded, body);
   options.runtime.json ? print_json(body) : print_table(body);
+}
+
+void run(const BenchOptions& options) {
+  if (!options.machine) return run_model(options);
+  if (!options.model.empty()) fail_usage("--machine measures without a MODEL");
+  const Json body = measure_machine(options.runtime);
+  options.runtime.json ? print_json(body) : print_machine(body);
 }
 
 }  // namespace
 
 std::function<void()> setup_bench(CLI::App& app) {
   auto options = std::make_shared<BenchOptions>();
-  app.add_option("MODEL", options->model, "A folder, a .gguf file or a bundle")->required();
+  app.add_option("MODEL", options->model, "A folder, a .gguf file or a bundle");
   app.add_option("-p,--prompt", options->prompt, "Tokens to read")
       ->check(CLI::Range(0, 1 << 26))
       ->capture_default_str();
@@ -218,6 +153,12 @@ std::function<void()> setup_bench(CLI::App& app) {
   app.add_option("-d,--depth", options->depth, "Tokens already in the context")
       ->check(CLI::Range(0, 1 << 26))
       ->capture_default_str();
+  app.add_flag("--ops", options->ops, "Also where the time goes, by kind of step");
+  app.add_option(
+      "--plot", options->plot,
+      "Also measure at depths 0, 512, 1024, ... up to --ctx or 4096, and draw them as SVG");
+  app.add_flag("--machine", options->machine,
+               "Measure the machine instead of a model: multiply-adds and reading, at most");
   options->runtime.declare(app);
   return [options] { run(*options); };
 }

@@ -13,6 +13,8 @@
 
 namespace halfbyte {
 
+constexpr std::uint64_t kReadUnit = 4096;  // working sets are multiples of it
+
 enum class MemoryLevel : std::uint8_t { l1, l2, l3, memory };
 std::string_view name_of(MemoryLevel level);  // "L1" ... "memory"
 std::string_view name_of(PeakKind kind);      // "f32", "bf16", "int8", "read"
@@ -21,15 +23,17 @@ std::string_view name_of(PeakKind kind);      // "f32", "bf16", "int8", "read"
 MemoryLevel level_of(std::uint64_t bytes, const CacheSizes& caches);
 
 // Bytes that each of `threads` threads reads over and over to see that level: half of a core's own
-// L1 or L2, its part of half of the L3, its part of what is far larger than the L3.
+// L1 or L2, its part of a quarter of the L3 (others may share it), its part of what is far larger
+// than the L3.
 std::uint64_t working_set(MemoryLevel level, const CacheSizes& caches, std::size_t threads);
 
 // Operations a second of a multiply row on all threads of the pool at once: the best of a few
 // stretches that take about `seconds` together.
 double measure_multiply(const PeakKernel& kernel, ThreadPool& pool, double seconds);
 
-// Bytes a second that all threads of the pool read at once. Fails with kFailed without memory.
-double measure_read(const PeakKernel& kernel, MemoryLevel level, const CacheSizes& caches,
-                    ThreadPool& pool, double seconds);
+// Bytes a second that all threads of the pool read at once, each its own `bytes` (a multiple of
+// 1024) over and over. Throws std::bad_alloc without memory.
+double measure_read(const PeakKernel& kernel, std::uint64_t bytes, ThreadPool& pool,
+                    double seconds);
 
 }  // namespace halfbyte

@@ -15,8 +15,10 @@ enum class PeakKind : std::uint8_t { f32, bf16, int8, read };
 // `one` is 1, where the compiler cannot see it: the factors of every product, so that the result is
 // the number of multiply-adds that were done (exact up to 2^20 iterations).
 using PeakMultiply = double (*)(std::uint64_t iterations, std::int8_t one) noexcept;
-// The exclusive or of all 64-bit words. `data` is 64-byte aligned, `bytes` a multiple of 1024.
-using PeakRead = std::uint64_t (*)(const std::byte* data, std::size_t bytes) noexcept;
+// The exclusive or of all 64-bit words. `data` is 64-byte aligned, `bytes` a multiple of 4096.
+// `far`: four streams side by side, prefetched, which is faster where the bytes are not in a near
+// cache.
+using PeakRead = std::uint64_t (*)(const std::byte* data, std::size_t bytes, bool far) noexcept;
 
 struct PeakRow {
   const char* name;  // "avx2.peak_f32"

@@ -37,12 +37,16 @@ class Runner {
         spec_(pass.stack.spec),
         phase_(pass.phase),
         thread_(thread),
-        team_(team) {}
+        team_(team),
+        profile_(thread == 0 ? pass.profile : nullptr) {
+    lap(ProfiledOp::outside);
+  }
 
   void embed() {
     for (const Step& step : model_.plan().embed) {
       step.op == Op::embed ? lookup(step) : norm(step);
       team_.barrier();
+      lap(op_of(step));
     }
   }
 
@@ -59,6 +63,7 @@ class Runner {
         break;
       case Op::rotate:
         rotate(step);
+        lap(ProfiledOp::rotate);
         return;  // store takes the same heads on the same thread
       case Op::store:
         store(step);
@@ -73,6 +78,7 @@ class Runner {
         break;
     }
     team_.barrier();
+    lap(op_of(step));
   }
 
   void cross_store(const Step& step, const float* encoded) {
@@ -94,12 +100,19 @@ class Runner {
     step.pieces.push_back({plan.head, plan.head_bias, 0});
     float* const hidden = space_.buffer(Buffer::residual) + request.first * spec_width();
     const LinearInput input = prepare(step, hidden, spec_width(), rows);
+    lap(ProfiledOp::head_inputs);
     matrices(step, input, rows, request.logits, plan.spec.vocab);
     team_.barrier();
+    lap(ProfiledOp::head);
     finish_logits(request.logits, rows * plan.spec.vocab);
+    lap(ProfiledOp::logits);
   }
 
  private:
+  // Since the lap before, thread 0 did this.
+  void lap(ProfiledOp op) const {
+    if (profile_ != nullptr) profile_->lap(op);
+  }
   std::uint64_t spec_width() const { return model_.spec().width; }
   Range my_rows(std::uint64_t rows) const { return split_range(rows, team_.size(), thread_); }
   const Weight& weight(int index) const { return model_.weights()[index]; }
@@ -233,6 +246,7 @@ class Runner {
   void linear(const Step& step) {
     const LinearInput input =
         prepare(step, space_.buffer(step.in), space_.width(step.in), pass_.rows);
+    lap(inputs_of(step));
     const std::uint64_t stride = space_.width(step.out);
     if (!step.accumulate) {
       matrices(step, input, pass_.rows, space_.buffer(step.out), stride);
@@ -426,6 +440,7 @@ class Runner {
   Phase phase_;
   std::size_t thread_;
   Team& team_;
+  Profile* profile_;
 };
 
 }  // namespace

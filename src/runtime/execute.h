@@ -11,6 +11,7 @@
 #include "kernels/registry.h"
 #include "runtime/kv_cache.h"
 #include "runtime/model.h"
+#include "runtime/profile.h"
 #include "runtime/relative_bias.h"
 #include "runtime/rope_table.h"
 #include "runtime/workspace.h"
@@ -42,6 +43,7 @@ struct Pass {
   const RelativeBias* bias = nullptr;
   const std::uint8_t* key_mask = nullptr;
   CrossMemory cross = {};
+  Profile* profile = nullptr;  // nullptr: nothing is timed
 };
 
 // Logits of rows [first, rows) of the pass.

@@ -83,6 +83,7 @@ Pass Session::pass(const StackPlan& stack, const RopeTable& ropes,
   p.rows = tokens.size();
   p.tokens = tokens.data();
   p.ropes = &ropes;
+  p.profile = profile_;
   return p;
 }
 

@@ -33,6 +33,9 @@ class Session {
   std::uint64_t kv_bytes() const { return cache_.bytes(); }
   std::uint64_t workspace_bytes() const { return workspace_->bytes(); }
 
+  // Times the steps of all passes from now on; nullptr: no longer. It must outlive them.
+  void set_profile(Profile* profile) { profile_ = profile; }
+
   // Forgets everything from `position` on.
   void rewind(std::uint64_t position);
 
@@ -69,6 +72,7 @@ class Session {
   std::vector<float> encoded_;
   std::vector<float> cross_;
   std::uint64_t cross_length_ = 0;
+  Profile* profile_ = nullptr;
 };
 
 // What fits by default: the model's own context, at most kDefaultContext, and a KV cache of at most

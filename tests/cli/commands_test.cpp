@@ -211,6 +211,86 @@ TEST_F(Commands, Bench) {
             2);
 }
 
+TEST_F(Commands, BenchLimits) {
+  const Json body = json_of({"bench", model(), "-p", "16", "-n", "4", "-r", "1", "-t", "2"});
+  for (const char* phase : {"prefill", "decode"}) {
+    const Json& row = body[phase];
+    const auto fraction = row["fraction_of_limit"].get<double>();
+    EXPECT_GT(fraction, 0.0);
+    EXPECT_NEAR(fraction, row["tok_s_median"].get<double>() / row["limit_tok_s"].get<double>(),
+                1e-6 * fraction);
+    EXPECT_TRUE(row["limited_by"] == "compute" || row["limited_by"] == "read");
+  }
+  EXPECT_GT(body["limits"]["read_gbps"].get<double>(), 0.0);
+  EXPECT_EQ(body["limits"]["read_from"], "L3");  // a tiny model
+  EXPECT_GT(body["limits"]["gops"]["f32"].get<double>(), 0.0);
+}
+
+TEST_F(Commands, BenchOps) {
+  const Json body =
+      json_of({"bench", model(), "-p", "16", "-n", "4", "-r", "3", "-t", "2", "--ops"});
+  for (const char* phase : {"prefill", "decode"}) {
+    double share = 0.0;
+    double ms = 0.0;
+    for (const Json& row : body["ops"]) {
+      if (row["phase"] != phase) continue;
+      share += row["share"].get<double>();
+      ms += row["ms"].get<double>();
+      EXPECT_TRUE(Json({"Linear", "MatMul", "Memory", "Other"})
+                      .dump()
+                      .find(row["class"].get<std::string>()) != std::string::npos);
+    }
+    EXPECT_NEAR(share, 1.0, 1e-9);
+    double wall = 0.0;  // of all repetitions
+    for (const Json& rate : body[phase]["tok_s"]) {
+      wall += 1e3 * body[phase]["tokens"].get<double>() / rate.get<double>();
+    }
+    EXPECT_LE(ms, wall);
+    EXPECT_GT(ms, 0.5 * wall);  // the clock's own time and interruptions are not in a step
+  }
+}
+
+TEST_F(Commands, BenchPlot) {
+  const std::string file = folder_ / "speed.svg";
+  const Json body = json_of({"bench", model(), "-p", "8", "-n", "2", "-r", "2", "-t", "1", "--ctx",
+                             "1100", "--plot", file});
+  ASSERT_EQ(body["depths"].size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(body["depths"][i]["depth"], Json({0, 512, 1024})[i]);
+    expect_keys(body["depths"][i]["prefill"], {"tok_s_median", "limit_tok_s"});
+    expect_keys(body["depths"][i]["decode"], {"tok_s_median", "limit_tok_s"});
+  }
+  const std::string svg = read_file(file);
+  EXPECT_TRUE(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+  // Measured and limit of two phases, and a point for every depth.
+  const auto count = [&](const std::string& what) {
+    int found = 0;
+    for (std::size_t at = svg.find(what); at != std::string::npos; at = svg.find(what, at + 1))
+      ++found;
+    return found;
+  };
+  EXPECT_EQ(count("<polyline"), 4);
+  EXPECT_EQ(count("<circle"), 6 + 1);  // one in the legend
+}
+
+TEST_F(Commands, BenchMachine) {
+  const Json body = json_of({"bench", "--machine", "-t", "2"});
+  EXPECT_EQ(body["threads"], 2);
+  ASSERT_FALSE(body["multiply"].empty());
+  for (const Json& row : body["multiply"]) {
+    EXPECT_GT(row["gops"]["one"].get<double>(), 0.0) << row;
+    EXPECT_GT(row["gops"]["all"].get<double>(), 0.0) << row;
+  }
+  ASSERT_EQ(body["read"].size(), 4u);
+  EXPECT_EQ(body["read"][0]["level"], "L1");
+  EXPECT_EQ(body["read"][3]["level"], "memory");
+  // Near caches are faster on every machine.
+  EXPECT_GT(body["read"][0]["gbps"]["one"].get<double>(),
+            body["read"][3]["gbps"]["one"].get<double>());
+  EXPECT_EQ(program_.run({"bench"}).exit, 2);
+  EXPECT_EQ(program_.run({"bench", model(), "--machine"}).exit, 2);
+}
+
 TEST_F(Commands, Tokenize) {
   const std::string path = model();
   const Json body = json_of({"tokenize", path, "ab!"});

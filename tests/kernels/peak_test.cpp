@@ -13,7 +13,7 @@
 namespace halfbyte {
 namespace {
 
-constexpr std::size_t kBytes = 5 * 1024;
+constexpr std::size_t kBytes = 5 * 4096;
 
 struct alignas(64) Words {
   std::uint64_t values[kBytes / 8];
@@ -21,7 +21,7 @@ struct alignas(64) Words {
 
 TEST(PeakTest, CountsAndReadsWhatItSays) {
   std::mt19937_64 random(1);
-  Words words;
+  static Words words;
   std::uint64_t all = 0;
   for (std::uint64_t& word : words.values) all ^= word = random();
   std::set<std::string_view> names;
@@ -33,8 +33,10 @@ TEST(PeakTest, CountsAndReadsWhatItSays) {
       EXPECT_NE(kernel.read == nullptr, kernel.multiply == nullptr) << kernel.name;
       if (!detect_cpu_features().includes(kernel.needs)) continue;
       if (kernel.read != nullptr) {
-        EXPECT_EQ(kernel.read(reinterpret_cast<const std::byte*>(words.values), kBytes), all)
-            << kernel.name;
+        const auto* const data = reinterpret_cast<const std::byte*>(words.values);
+        for (const bool far : {false, true}) {
+          EXPECT_EQ(kernel.read(data, kBytes, far), all) << kernel.name;
+        }
       } else {
         EXPECT_EQ(kernel.multiply(1000, 1), 1000 * kernel.operations / 2) << kernel.name;
         EXPECT_EQ(kernel.multiply(0, 1), 0) << kernel.name;

@@ -7,7 +7,12 @@ template <int Chains, int Lanes, typename Element, typename Vector, typename Ste
 HALFBYTE_INLINE double run_chains(std::uint64_t iterations, Vector zero, const Step& step,
                                   const Store& store) {
   Vector sums[Chains];
-  unroll<Chains>([&](auto i) HALFBYTE_INLINE_LAMBDA { sums[i] = zero; });
+  unroll<Chains>([&](auto i) HALFBYTE_INLINE_LAMBDA {
+    // To the compiler each begins with a value of its own; it would compute equal chains once.
+    Vector start = zero;
+    __asm__ volatile("" : "+m"(start));
+    sums[i] = start;
+  });
   for (std::uint64_t n = 0; n < iterations; ++n) {
     unroll<Chains>([&](auto i) HALFBYTE_INLINE_LAMBDA { sums[i] = step(sums[i]); });
   }
@@ -20,17 +25,26 @@ HALFBYTE_INLINE double run_chains(std::uint64_t iterations, Vector zero, const S
   return total;
 }
 
-// Sixteen vectors of `Bytes` at a time, into four chains.
-template <int Bytes, typename Vector, typename Load, typename Xor, typename Store>
-HALFBYTE_INLINE std::uint64_t read_all(const std::byte* data, std::size_t bytes, Vector zero,
-                                       const Load& load, const Xor& exclusive_or,
-                                       const Store& store) {
+// `Streams` equal parts side by side, up to sixteen vectors of `Bytes` of each in turn, into four
+// chains; more than one stream is prefetched.
+template <int Bytes, int Streams, typename Vector, typename Load, typename Xor, typename Store>
+HALFBYTE_INLINE std::uint64_t read_streams(const std::byte* data, std::size_t bytes, Vector zero,
+                                           const Load& load, const Xor& exclusive_or,
+                                           const Store& store) {
   constexpr int kVectors = 1024 / Bytes < 16 ? 1024 / Bytes : 16;
+  constexpr std::size_t kAhead = 2048;
+  const std::size_t part = bytes / Streams;
   Vector chains[4] = {zero, zero, zero, zero};
-  for (std::size_t at = 0; at < bytes; at += kVectors * std::size_t{Bytes}) {
-    unroll<kVectors>([&](auto i) HALFBYTE_INLINE_LAMBDA {
-      chains[i % 4] = exclusive_or(chains[i % 4], load(data + at + std::size_t{i} * Bytes));
-    });
+  for (std::size_t at = 0; at < part; at += kVectors * std::size_t{Bytes}) {
+    for (std::size_t stream = 0; stream < Streams; ++stream) {
+      const std::byte* const from = data + stream * part + at;
+      unroll<kVectors>([&](auto i) HALFBYTE_INLINE_LAMBDA {
+        const std::byte* const p = from + std::size_t{i} * Bytes;
+        if constexpr (Streams > 1 && decltype(i)::value * Bytes % 64 == 0)
+          __builtin_prefetch(p + kAhead);
+        chains[i % 4] = exclusive_or(chains[i % 4], load(p));
+      });
+    }
   }
   std::uint64_t words[Bytes / 8];
   store(words,
@@ -38,4 +52,12 @@ HALFBYTE_INLINE std::uint64_t read_all(const std::byte* data, std::size_t bytes,
   std::uint64_t total = 0;
   for (const std::uint64_t word : words) total ^= word;
   return total;
+}
+
+template <int Bytes, typename Vector, typename Load, typename Xor, typename Store>
+HALFBYTE_INLINE std::uint64_t read_all(const std::byte* data, std::size_t bytes, bool far,
+                                       Vector zero, const Load& load, const Xor& exclusive_or,
+                                       const Store& store) {
+  return far ? read_streams<Bytes, 4>(data, bytes, zero, load, exclusive_or, store)
+             : read_streams<Bytes, 1>(data, bytes, zero, load, exclusive_or, store);
 }

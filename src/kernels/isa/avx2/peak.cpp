@@ -29,7 +29,7 @@ double multiply_f32(std::uint64_t iterations, std::int8_t one) noexcept {
 
 // Each product is new to the compiler, which would take it out of the loop.
 HALFBYTE_INLINE __m256i products(__m256i a) {
-  __asm__("" : "+x"(a));
+  __asm__ volatile("" : "+x"(a));
   return _mm256_maddubs_epi16(a, a);
 }
 
@@ -48,9 +48,9 @@ double multiply_int8(std::uint64_t iterations, std::int8_t one) noexcept {
           HALFBYTE_INLINE_LAMBDA { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), v); });
 }
 
-std::uint64_t read(const std::byte* data, std::size_t bytes) noexcept {
+std::uint64_t read(const std::byte* data, std::size_t bytes, bool far) noexcept {
   return read_all<32>(
-      data, bytes, _mm256_setzero_si256(),
+      data, bytes, far, _mm256_setzero_si256(),
       [](const std::byte* p)
           HALFBYTE_INLINE_LAMBDA { return _mm256_load_si256(reinterpret_cast<const __m256i*>(p)); },
       [](__m256i a, __m256i b) HALFBYTE_INLINE_LAMBDA { return _mm256_xor_si256(a, b); },

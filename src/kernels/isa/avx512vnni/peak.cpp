@@ -34,9 +34,9 @@ double multiply_int8(std::uint64_t iterations, std::int8_t one) noexcept {
       [](std::int32_t* to, __m512i v) HALFBYTE_INLINE_LAMBDA { _mm512_storeu_si512(to, v); });
 }
 
-std::uint64_t read(const std::byte* data, std::size_t bytes) noexcept {
+std::uint64_t read(const std::byte* data, std::size_t bytes, bool far) noexcept {
   return read_all<64>(
-      data, bytes, _mm512_setzero_si512(),
+      data, bytes, far, _mm512_setzero_si512(),
       [](const std::byte* p) HALFBYTE_INLINE_LAMBDA { return _mm512_load_si512(p); },
       [](__m512i a, __m512i b) HALFBYTE_INLINE_LAMBDA { return _mm512_xor_si512(a, b); },
       [](std::uint64_t* to, __m512i v) HALFBYTE_INLINE_LAMBDA { _mm512_storeu_si512(to, v); });

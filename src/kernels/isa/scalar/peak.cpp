@@ -26,16 +26,24 @@ double multiply(std::uint64_t iterations, std::int8_t one) noexcept {
   return total;
 }
 
-std::uint64_t read(const std::byte* data, std::size_t bytes) noexcept {
+template <std::size_t Streams>
+std::uint64_t read_streams(const std::byte* data, std::size_t bytes) noexcept {
+  const std::size_t part = bytes / Streams;
   std::uint64_t chains[8] = {};
-  for (std::size_t at = 0; at < bytes; at += sizeof(chains)) {
-    std::uint64_t words[8];
-    std::memcpy(words, data + at, sizeof(words));
-    for (int i = 0; i < 8; ++i) chains[i] ^= words[i];
+  for (std::size_t at = 0; at < part; at += sizeof(chains)) {
+    for (std::size_t stream = 0; stream < Streams; ++stream) {
+      std::uint64_t words[8];
+      std::memcpy(words, data + stream * part + at, sizeof(words));
+      for (int i = 0; i < 8; ++i) chains[i] ^= words[i];
+    }
   }
   std::uint64_t total = 0;
   for (const std::uint64_t chain : chains) total ^= chain;
   return total;
+}
+
+std::uint64_t read(const std::byte* data, std::size_t bytes, bool far) noexcept {
+  return far ? read_streams<4>(data, bytes) : read_streams<1>(data, bytes);
 }
 
 constexpr PeakRow kPeaks[] = {

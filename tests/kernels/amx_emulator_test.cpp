@@ -1,258 +1,29 @@
-// The AMX emulator of the tests against plain loops: what the instructions compute, every way to
-// name an operand, threads, and what must end the program. On hardware with AMX it is that which is
-// tested.
+// The AMX emulator of the tests: every way to name an operand, configurations, threads, and what
+// must end the program. On hardware with AMX it is that which is tested.
 #include "support/amx_emulator.h"
 
 #include <gtest/gtest.h>
 
 #if defined(__x86_64__) && defined(__linux__)
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <bit>
-#include <cfenv>
-#include <cmath>
+#include <csignal>
 #include <cstring>
 #include <functional>
-#include <initializer_list>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <signal.h>
 #include <sys/mman.h>
 
+#include "amx_case.h"
 #include "amx_instructions.h"
 
 namespace halfbyte::test {
 namespace {
 
-using Bytes = std::vector<std::uint8_t>;
-constexpr std::size_t kTileBytes = 1024;
-
-class AmxEmulatorTest : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!install_amx_emulator()) GTEST_SKIP() << "neither AMX nor an emulator";
-    amx_tilerelease();
-  }
-};
-using AmxEmulatorDeathTest = AmxEmulatorTest;
-
-Bytes random_bytes(std::size_t size, unsigned seed) {
-  std::mt19937 random(seed);
-  Bytes bytes(size);
-  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random());
-  return bytes;
-}
-
-struct Shape {
-  int rows, colsb;
-};
-AmxConfig config_of(std::initializer_list<Shape> shapes) {
-  AmxConfig config;
-  int tile = 0;
-  for (const Shape shape : shapes) {
-    config.rows[tile] = static_cast<std::uint8_t>(shape.rows);
-    config.colsb[tile++] = static_cast<std::uint16_t>(shape.colsb);
-  }
-  return config;
-}
-AmxConfig full_tiles() {
-  return config_of(
-      {{16, 64}, {16, 64}, {16, 64}, {16, 64}, {16, 64}, {16, 64}, {16, 64}, {16, 64}});
-}
-
-// Sizes of a product: c[m][n] += a[m][k] * b[k][n], in elements of 4 bytes.
-struct Sizes {
-  int m, n, k;
-};
-constexpr Sizes kSizes[] = {{16, 16, 16}, {1, 1, 1},   {16, 3, 16}, {5, 16, 7},
-                            {16, 16, 1},  {2, 15, 16}, {11, 9, 13}};
-
-template <class T>
-T element(const Bytes& data, int row, int stride, int index) {
-  T value;
-  std::memcpy(&value, data.data() + row * stride + index * static_cast<int>(sizeof(T)), sizeof(T));
-  return value;
-}
-
-// Random tiles with rows `kStride` apart.
-constexpr int kStride = 80;
-struct Matrices {
-  Bytes a = random_bytes(16 * kStride, 1), b = random_bytes(16 * kStride, 2),
-        c = random_bytes(16 * kStride, 3);
-};
-
-// c after the product, in tiles given by number, of which b is loaded by tileloaddt1.
-Bytes product(const Matrices& in, Sizes sizes, AmxDot dot, std::array<int, 3> tiles,
-              void (*run)(AmxDot)) {
-  AmxConfig config;
-  const auto set = [&](int tile, int rows, int columns) {
-    config.rows[tile] = static_cast<std::uint8_t>(rows);
-    config.colsb[tile] = static_cast<std::uint16_t>(4 * columns);
-  };
-  set(tiles[0], sizes.m, sizes.n);
-  set(tiles[1], sizes.m, sizes.k);
-  set(tiles[2], sizes.k, sizes.n);
-  amx_ldtilecfg(config);
-  amx_tileloadd(tiles[0], in.c.data(), kStride);
-  amx_tileloadd(tiles[1], in.a.data(), kStride);
-  amx_tileloaddt1(tiles[2], in.b.data(), kStride);
-  run(dot);
-  Bytes out = in.c;  // what is outside the tile must stay
-  amx_tilestored(tiles[0], out.data(), kStride);
-  amx_tilerelease();
-  return out;
-}
-
-void expect_products(const Matrices& in, Sizes sizes, AmxDot dot, const Bytes& expected) {
-  const auto name = testing::Message() << "instruction " << static_cast<int>(dot) << ", " << sizes.m
-                                       << " x " << sizes.n << " x " << sizes.k;
-  EXPECT_EQ(product(in, sizes, dot, {0, 1, 2}, amx_dot_012), expected) << name;
-  EXPECT_EQ(product(in, sizes, dot, {7, 6, 5}, amx_dot_765), expected) << name;
-  EXPECT_EQ(product(in, sizes, dot, {3, 5, 4}, amx_dot_354), expected) << name;
-}
-
-template <class A, class B>
-Bytes int8_reference(const Matrices& in, Sizes sizes) {
-  Bytes out = in.c;
-  for (int m = 0; m < sizes.m; ++m) {
-    for (int n = 0; n < sizes.n; ++n) {
-      std::int64_t sum = element<std::int32_t>(in.c, m, kStride, n);
-      for (int k = 0; k < 4 * sizes.k; ++k) {
-        sum += std::int64_t{element<A>(in.a, m, kStride, k)} *
-               element<B>(in.b, k / 4, kStride, 4 * n + k % 4);
-      }
-      const auto wrapped = static_cast<std::uint32_t>(sum);
-      std::memcpy(out.data() + m * kStride + 4 * n, &wrapped, 4);
-    }
-  }
-  return out;
-}
-
-void expect_int8(const Matrices& in, Sizes sizes) {
-  expect_products(in, sizes, AmxDot::ssd, int8_reference<std::int8_t, std::int8_t>(in, sizes));
-  expect_products(in, sizes, AmxDot::sud, int8_reference<std::int8_t, std::uint8_t>(in, sizes));
-  expect_products(in, sizes, AmxDot::usd, int8_reference<std::uint8_t, std::int8_t>(in, sizes));
-  expect_products(in, sizes, AmxDot::uud, int8_reference<std::uint8_t, std::uint8_t>(in, sizes));
-}
-
-TEST_F(AmxEmulatorTest, Int8ProductsOfAllSigns) {
-  for (const Sizes sizes : kSizes) expect_int8({}, sizes);
-}
-
-TEST_F(AmxEmulatorTest, Int8SumsWrapAround) {
-  Matrices in;
-  for (Bytes* matrix : {&in.a, &in.b}) std::fill(matrix->begin(), matrix->end(), 0x80);
-  for (const std::int32_t start : {0x7FFFFFFF, -0x7FFFFFFF - 1, 0}) {
-    for (int i = 0; i < 16 * kStride; i += 4) std::memcpy(in.c.data() + i, &start, 4);
-    expect_int8(in, {16, 16, 16});
-  }
-}
-
-// bf16, the rules of the manual by the hardware's own (or the C library's) fused multiply-add.
-
-float flushed(float value) {
-  return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value;
-}
-float bf16_at(const Bytes& data, int row, int index) {
-  const std::uint32_t bits = element<std::uint16_t>(data, row, kStride, index);
-  return flushed(std::bit_cast<float>(bits << 16));
-}
-
-Bytes bf16_reference(const Matrices& in, Sizes sizes) {
-  Bytes out = in.c;
-  for (int m = 0; m < sizes.m; ++m) {
-    for (int n = 0; n < sizes.n; ++n) {
-      float sums[2] = {0, 0};
-      for (int k = 0; k < 2 * sizes.k; ++k) {
-        float& sum = sums[k % 2];
-        sum = flushed(std::fma(bf16_at(in.a, m, k), bf16_at(in.b, k / 2, 2 * n + k % 2), sum));
-      }
-      const float c = flushed(element<float>(in.c, m, kStride, n));
-      const float sum = flushed(c + flushed(sums[0] + sums[1]));
-      std::memcpy(out.data() + m * kStride + 4 * n, &sum, 4);
-    }
-  }
-  return out;
-}
-
-// Random signs and mantissas, and exponents between the given powers of two. The seed changes all.
-Matrices random_bf16(int low, int high, unsigned seed) {
-  std::mt19937 random(seed);
-  const auto top_half = [&] {
-    const auto exponent =
-        static_cast<unsigned>(std::uniform_int_distribution(low, high)(random) + 127);
-    return static_cast<std::uint16_t>((random() & 0x8000u) | (exponent << 7) | (random() & 0x7Fu));
-  };
-  Matrices in;
-  for (Bytes* matrix : {&in.a, &in.b, &in.c}) {
-    for (std::size_t i = 0; i < matrix->size(); i += 2) {
-      const std::uint16_t half =
-          matrix == &in.c && i % 4 == 0 ? static_cast<std::uint16_t>(random()) : top_half();
-      std::memcpy(matrix->data() + i, &half, 2);
-    }
-  }
-  return in;
-}
-
-TEST_F(AmxEmulatorTest, Bf16Products) {
-  for (const Sizes sizes : kSizes) {
-    const Matrices in = random_bf16(-4, 4, 1);
-    expect_products(in, sizes, AmxDot::bf16, bf16_reference(in, sizes));
-  }
-}
-
-// Exponents far apart: sums round, cancel, and end in or below the denormals (-127 is one).
-TEST_F(AmxEmulatorTest, Bf16RoundsOnceAndFlushesDenormals) {
-  const std::array<int, 2> ranges[] = {{-20, 20}, {-68, -58}, {-127, -40}, {-127, 0}, {55, 62}};
-  for (const auto [low, high] : ranges) {
-    for (unsigned seed = 0; seed < 4; ++seed) {
-      const Matrices in = random_bf16(low, high, seed);
-      expect_products(in, {16, 16, 16}, AmxDot::bf16, bf16_reference(in, {16, 16, 16}));
-    }
-  }
-}
-
-// One product of pairs: c + (a0 * b0 + a1 * b1), in bits.
-std::uint32_t one_bf16(std::uint32_t c, std::uint32_t a, std::uint32_t b) {
-  amx_ldtilecfg(config_of({{1, 4}, {1, 4}, {1, 4}}));
-  amx_tileloadd(0, &c, 0);
-  amx_tileloadd(1, &a, 0);
-  amx_tileloadd(2, &b, 0);
-  amx_dot_012(AmxDot::bf16);
-  amx_tilestored(0, &c, 0);
-  return c;
-}
-
-TEST_F(AmxEmulatorTest, Bf16EdgeCases) {
-  constexpr std::uint32_t kOne = 0x3F80, kInfinity = 0x7F80, kTwoPow64 = 0x5F80,
-                          kTwoPowMinus63 = 0x2000;
-  EXPECT_EQ(one_bf16(0, kOne | kOne << 16, kOne), 0x3F800000u);
-  EXPECT_EQ(one_bf16(0x00400000, 0, 0), 0u) << "a denormal sum counts as 0";
-  EXPECT_EQ(one_bf16(0, 0x0040, kTwoPow64), 0u) << "a denormal factor counts as 0";
-  EXPECT_EQ(one_bf16(0, kTwoPowMinus63, kTwoPowMinus63), 0x00800000u) << "the least normal number";
-  EXPECT_EQ(one_bf16(0, kTwoPowMinus63, kTwoPowMinus63 - 0x80), 0u) << "half of it";
-  EXPECT_EQ(one_bf16(0, kTwoPow64, kTwoPow64), 0x7F800000u) << "overflow";
-  EXPECT_EQ(one_bf16(0, kInfinity, 0xBF80), 0xFF800000u);
-  EXPECT_TRUE(std::isnan(std::bit_cast<float>(one_bf16(0, kInfinity, 0))));
-  EXPECT_TRUE(std::isnan(std::bit_cast<float>(one_bf16(0xFF800000, kInfinity, kOne))));
-  // Even and odd are added to each other before they meet c: 2^-24 twice is not lost against 1.
-  constexpr std::uint32_t kTwoPowMinus24 = 0x3380;
-  EXPECT_EQ(one_bf16(0x3F800000, kTwoPowMinus24 * 0x10001u, kOne * 0x10001u), 0x3F800001u);
-}
-
-TEST_F(AmxEmulatorTest, Bf16IgnoresTheRoundingModeAndKeepsIt) {
-  const Matrices in = random_bf16(-4, 4, 9);
-  const Bytes expected = bf16_reference(in, {16, 16, 16});
-  ASSERT_EQ(std::fesetround(FE_UPWARD), 0);
-  const Bytes out = product(in, {16, 16, 16}, AmxDot::bf16, {0, 1, 2}, amx_dot_012);
-  EXPECT_EQ(std::fegetround(), FE_UPWARD);
-  std::fesetround(FE_TONEAREST);
-  EXPECT_EQ(out, expected);
-}
+using AmxEmulatorTest = AmxTest;
+using AmxEmulatorDeathTest = AmxTest;
 
 TEST_F(AmxEmulatorTest, LoadsAndStoresTakeStrides) {
   const Bytes in = random_bytes(16 * 256, 4);
@@ -307,14 +78,6 @@ TEST_F(AmxEmulatorTest, ConfigurationsAreKeptAndZeroTiles) {
   amx_ldtilecfg(none);
   amx_sttilecfg(stored);
   EXPECT_EQ(stored, none) << "palette 0 releases";
-}
-
-TEST_F(AmxEmulatorTest, RowsAndColumnsBeyondAShapeAreZero) {
-  if (!amx_needs_emulation()) GTEST_SKIP() << "only the emulator could show them";
-  // A product writes whole rows: what is beyond the shape of its sum must not come from the others.
-  Matrices in;
-  const Bytes out = product(in, {3, 2, 4}, AmxDot::uud, {0, 1, 2}, amx_dot_012);
-  EXPECT_TRUE(std::equal(out.begin() + 3 * kStride, out.end(), in.c.begin() + 3 * kStride));
 }
 
 TEST_F(AmxEmulatorTest, OperandsWithEveryBaseIndexScaleAndDisplacement) {

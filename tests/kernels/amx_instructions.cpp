@@ -66,13 +66,13 @@ __asm__(R"(
 
   .text
   .p2align 7
-amx_load_store_table:
+kAmxLoadStoreTable:
   amx_load_stores 0, 1
   amx_load_stores 40, 2
   amx_load_stores -128, 4
   amx_load_stores 0x1234, 8
   .p2align 7
-amx_config_copy_table:
+kAmxConfigCopyTable:
   amx_config_copies 0, 1
   amx_config_copies 40, 2
   amx_config_copies -128, 4
@@ -131,7 +131,7 @@ amx_stored_config:
   .text
 )");
 
-extern "C" const char amx_load_store_table[], amx_config_copy_table[];
+extern "C" const char kAmxLoadStoreTable[], kAmxConfigCopyTable[];
 
 namespace halfbyte::test {
 
@@ -143,14 +143,14 @@ const AmxConfig kAmxRipRelative = {
 AmxLoadStore amx_load_store(int base, int index, int addressing) {
   const int entry = (addressing * kAmxRegisters + base) * kAmxRegisters + index;
   return reinterpret_cast<AmxLoadStore>(
-      reinterpret_cast<std::uintptr_t>(amx_load_store_table + 128 * entry));
+      reinterpret_cast<std::uintptr_t>(kAmxLoadStoreTable + 128 * entry));
 }
 
 // The first register, rax, is the index of this table.
 AmxConfigCopy amx_config_copy(int base, int addressing, bool index) {
   const int entry = (addressing * (kAmxRegisters - 1) + base - 1) * 2 + (index ? 1 : 0);
   return reinterpret_cast<AmxConfigCopy>(
-      reinterpret_cast<std::uintptr_t>(amx_config_copy_table + 128 * entry));
+      reinterpret_cast<std::uintptr_t>(kAmxConfigCopyTable + 128 * entry));
 }
 
 void amx_ldtilecfg(const AmxConfig& config) {

@@ -12,7 +12,8 @@
 #include "kernels/cpu_features.h"
 
 #if defined(__x86_64__) && defined(__linux__)
-#include <signal.h>
+#include <csignal>
+
 #include <ucontext.h>
 #include <unistd.h>
 #include <xmmintrin.h>
@@ -248,17 +249,11 @@ float without_denormal(float value) {
   return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value;
 }
 
-// a * b + c rounded once, denormal results flushed. The product must be exact in double. The sum is
-// rounded to odd first, after which rounding it again to float cannot go wrong.
+// a * b + c rounded once, denormal results flushed, where the product fits a float but for its
+// exponent: rounding such a sum to double first changes nothing (Figueroa, When is double rounding
+// innocuous?).
 float multiply_add(float a, float b, float c) {
-  const double product = double{a} * double{b}, addend = c;
-  double sum = product + addend;
-  const double part = sum - product;
-  const double error = (product - (sum - part)) + (addend - part);  // Knuth's TwoSum: exact
-  const auto bits = std::bit_cast<std::uint64_t>(sum);
-  if (error != 0 && std::isfinite(sum) && bits % 2 == 0) {
-    sum = std::bit_cast<double>((error > 0) == (sum > 0) ? bits + 1 : bits - 1);
-  }
+  const double sum = double{a} * double{b} + double{c};
   // Less than 2^-126 even if rounded to 24 bits of any exponent.
   if (std::fabs(sum) < 0x1.ffffffp-127) return std::copysign(0.0f, static_cast<float>(sum));
   return static_cast<float>(sum);

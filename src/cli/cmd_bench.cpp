@@ -22,6 +22,7 @@ struct BenchOptions {
   std::uint64_t generate = 128;
   std::uint64_t repetitions = 5;
   std::uint64_t depth = 0;
+  std::uint64_t batch = 1;
   RuntimeOptions runtime;
 };
 
@@ -69,6 +70,8 @@ Work work_of(const Model& model) {
   return work;
 }
 
+constexpr std::uint64_t kReadRows = 128;  // of a batch, to reach the depth
+
 class Bench {
  public:
   Bench(const BenchOptions& options, const Model& model)
@@ -100,6 +103,31 @@ class Bench {
     return static_cast<double>(options_.generate) / seconds_since(start);
   }
 
+  // Tokens a second of `batch` sequences that decode together, all of them counted.
+  double decode_batch() {
+    const std::uint64_t vocab = model_.spec().vocab;
+    Batch batch(model_, std::max<std::uint64_t>(options_.batch, kReadRows), session_.context());
+    std::vector<Sequence> sequences;
+    std::vector<Turn> turns(options_.batch);
+    const std::vector<TokenId> start =
+        some_tokens(std::max<std::uint64_t>(1, options_.depth), vocab);
+    for (std::uint64_t i = 0; i < options_.batch; ++i) {
+      const RuntimeOptions& runtime = options_.runtime;
+      sequences.emplace_back(model_, session_.context(), runtime.session_options().kv);
+      batch.append(sequences.back(), start, 0, nullptr);
+    }
+    const auto tokens = some_tokens(options_.generate * options_.batch, vocab);
+    std::vector<float> logits(options_.batch * vocab);
+    const auto begin = Clock::now();
+    for (std::uint64_t step = 0; step < options_.generate; ++step) {
+      check_interrupt();
+      for (std::uint64_t i = 0; i < options_.batch; ++i)
+        turns[i] = {&sequences[i], {&tokens[step * options_.batch + i], 1}};
+      batch.decode(turns, logits.data());
+    }
+    return static_cast<double>(options_.generate * options_.batch) / seconds_since(begin);
+  }
+
   double first_token() {
     session_.rewind(0);
     const auto tokens = some_tokens(1, model_.spec().vocab);
@@ -120,7 +148,7 @@ class Bench {
     const double rate = median(rates);
     return summary(options_.generate, rates,
                    2.0 * (work_.matrix_parameters + work_.head_parameters) * rate / 1e9,
-                   work_.bytes * rate / 1e9);
+                   work_.bytes * rate / static_cast<double>(options_.batch) / 1e9);
   }
   const Session& session() const { return session_; }
 
@@ -183,7 +211,8 @@ void run(const BenchOptions& options) {
   std::vector<double> decode;
   for (std::uint64_t i = 0; i < options.repetitions; ++i) {
     if (options.prompt > 0) prefill.push_back(bench.prefill());
-    if (options.generate > 0) decode.push_back(bench.decode());
+    if (options.generate > 0)
+      decode.push_back(options.batch > 1 ? bench.decode_batch() : bench.decode());
   }
   Json body;
   if (options.prompt > 0) body["prefill"] = bench.prefill_json(prefill);
@@ -198,6 +227,7 @@ void run(const BenchOptions& options) {
   body["packed_bytes"] = loaded.model->weights().own_bytes();
   body["workspace_bytes"] = bench.session().workspace_bytes();
   body["depth"] = options.depth;
+  body["batch"] = options.batch;
   options.runtime.json ? print_json(body) : print_table(body);
 }
 
@@ -217,6 +247,9 @@ std::function<void()> setup_bench(CLI::App& app) {
       ->capture_default_str();
   app.add_option("-d,--depth", options->depth, "Tokens already in the context")
       ->check(CLI::Range(0, 1 << 26))
+      ->capture_default_str();
+  app.add_option("--batch", options->batch, "Sequences that decode together")
+      ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   options->runtime.declare(app);
   return [options] { run(*options); };

@@ -279,7 +279,9 @@ class Runner {
 
   const LinearKernel& select(const Weight& w, std::uint64_t rows) const {
     if (phase_ == Phase::prefill) return *w.kernels.prefill;
-    return rows <= kStreamedRows ? *w.kernels.decode : *w.kernels.batch;
+    // The int8 kernels share what they read among more rows.
+    const std::uint64_t streamed = w.kernels.decode->int8 != nullptr ? kDecodeRows : kStreamedRows;
+    return rows <= streamed ? *w.kernels.decode : *w.kernels.batch;
   }
 
   void matrix(const Piece& piece, const LinearInput& input, std::uint64_t rows, std::uint64_t begin,

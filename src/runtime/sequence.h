@@ -24,8 +24,8 @@ class Sequence {
   std::uint64_t position() const { return position_; }  // tokens read so far
   std::uint64_t kv_bytes() const { return cache_.bytes(); }
 
-  // Forgets everything from `position` on. What is read then gives the bits that it gives after
-  // reading only what is left.
+  // Forgets everything from `position` on. What is left stays as it was read: with dynamic scaling,
+  // scaled for as long a text as was read with it.
   void rewind(std::uint64_t position);
 
   // Fails with kUsage where `tokens` more do not fit, naming both numbers.

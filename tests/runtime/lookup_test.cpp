@@ -97,7 +97,7 @@ class Lookup : public testing::Test {
     options.lookup = lookup;
     Tokens prompt;
     for (TokenId i = 0; i < 40; ++i) prompt.push_back(20 + i % 10);
-    const Generation result = generate(session, tokenizer, prompt, options);
+    Generation result = generate(session, tokenizer, prompt, options);
     // What was read ahead and not chosen is gone; an encoder-decoder begins with one token.
     EXPECT_EQ(session.position(), (model.spec().encoder ? 1 : prompt.size()) + result.decoded);
     return result;

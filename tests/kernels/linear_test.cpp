@@ -156,7 +156,7 @@ TEST_P(LinearTest, RowsDoNotDependOnTheirNumberOrPhase) {
   if (kernel.bf16 == nullptr) {  // which there is for prefill alone
     const Compute compute = kernel.f32 != nullptr ? Compute::f32 : Compute::int8;
     const LinearKernel* pair = select_linear(kernel.weight, other, compute, kernel.needs);
-    ASSERT_EQ(pair->isa, kernel.isa);
+    ASSERT_NE(pair, nullptr);  // of this folder or one below it; the bits are what counts
     EXPECT_EQ(run(*pair, packed.matrix, inputs), together);
   }
   for (const std::size_t row : {0u, 5u, 22u}) {

@@ -21,6 +21,9 @@ namespace {
 // Some tens of microseconds on a current core: longer than a step's barrier, shorter than a time
 // slice.
 constexpr int kSpins = 1000;
+constexpr int kFewSpins = 32;
+// One wait in so many spins in full, to notice that the cores are free again.
+constexpr std::uint32_t kProbe = 64;
 
 void pause_core() {
 #if defined(__x86_64__)
@@ -41,11 +44,26 @@ std::size_t usable_cores() {
 
 }  // namespace
 
-void Waiter::wait_while(std::uint32_t old) {
-  for (int i = 0; i < kSpins; ++i) {
-    if (load() != old) return;
+// True once the value is no longer `old`. Where both threads have come to share a core (another
+// process has the other one), who is waited for cannot even run until the waiter sleeps: spins that
+// come to nothing again and again become few. One that does not brings all of them back.
+bool Waiter::spin_while(std::uint32_t old) {
+  const int usual = spins_.load(std::memory_order_relaxed);
+  const bool probe = waits_.fetch_add(1, std::memory_order_relaxed) % kProbe == 0;
+  const int spins = probe ? kSpins : usual;
+  for (int i = 0; i < spins; ++i) {
+    if (load() != old) {
+      spins_.store(kSpins, std::memory_order_relaxed);
+      return true;
+    }
     pause_core();
   }
+  spins_.store(std::max(kFewSpins, usual - usual / 8), std::memory_order_relaxed);
+  return false;
+}
+
+void Waiter::wait_while(std::uint32_t old) {
+  if (spin_while(old)) return;
   // Sequentially consistent with set(): either the sleeper is seen there, or the new value here.
   sleepers_.fetch_add(1, std::memory_order_seq_cst);
   while (value_.load(std::memory_order_seq_cst) == old) {

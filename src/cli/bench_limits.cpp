@@ -80,25 +80,28 @@ Work prefill_work(const Session& session, std::uint64_t depth, std::uint64_t tok
   return work;
 }
 
-Work decode_work(const Session& session, std::uint64_t depth, std::uint64_t tokens) {
+Work decode_work(const Session& session, std::uint64_t depth, std::uint64_t tokens,
+                 std::uint64_t batch) {
   const Model& model = session.model();
   const StackSpec& stack = *model.spec().decoder;
   Work work;
-  const auto count = static_cast<double>(tokens);
-  add_weights(model, false, count, count, work);
-  work.weight_bytes *= count;
+  const auto steps = static_cast<double>(tokens);
+  const auto rows = static_cast<double>(tokens * batch);
+  add_weights(model, false, rows, rows, work);
+  work.weight_bytes *= steps;
   double keys = 0.0;
   for (std::uint64_t i = 0; i < tokens; ++i) keys += visible_keys(stack, depth + i);
+  keys *= static_cast<double>(batch);
   work.operations[index(PeakKind::f32)] += attention_operations(stack, keys);
   work.bytes = work.weight_bytes + keys * bytes_of_key(session);
   return work;
 }
 
-Limits measure_limits(const Session& session, std::uint64_t depth) {
+Limits measure_limits(const Session& session, std::uint64_t depth, std::uint64_t batch) {
   const Model& model = session.model();
   const CacheSizes caches = read_cache_sizes();
   const Work prefill = prefill_work(session, depth, 2);
-  const Work decode = decode_work(session, depth, 1);
+  const Work decode = decode_work(session, depth, 1, batch);
   Limits limits;
   for (const PeakKind kind : {PeakKind::f32, PeakKind::bf16, PeakKind::int8}) {
     if (prefill.operations[index(kind)] + decode.operations[index(kind)] == 0.0) continue;

@@ -25,8 +25,9 @@ struct Work {
 
 // Reading `tokens` tokens at once after `depth` others; the head meets the last of them only.
 Work prefill_work(const Session& session, std::uint64_t depth, std::uint64_t tokens);
-// Writing as many, one after another.
-Work decode_work(const Session& session, std::uint64_t depth, std::uint64_t tokens);
+// Writing as many, one after another, in each of `batch` sequences together.
+Work decode_work(const Session& session, std::uint64_t depth, std::uint64_t tokens,
+                 std::uint64_t batch);
 
 // The peaks that a model's phases need, 0 where they were not measured.
 struct Limits {
@@ -36,8 +37,8 @@ struct Limits {
 };
 
 // Measures those on the model's threads, in about a second. Reading is measured on as many bytes as
-// a token at `depth` needs.
-Limits measure_limits(const Session& session, std::uint64_t depth);
+// a step of decoding `batch` sequences needs at `depth`.
+Limits measure_limits(const Session& session, std::uint64_t depth, std::uint64_t batch);
 Json limits_json(const Limits& limits);
 
 struct Bound {

@@ -11,6 +11,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::uint64_t kReadRows = 128;  // of a batch, to reach the depth
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -32,10 +34,12 @@ SessionOptions session_options(const BenchOptions& options, std::uint64_t contex
   return session;
 }
 
-Json summary(std::uint64_t tokens, const std::vector<double>& rates, const Work& work,
-             const Limits& limits) {
+// `tokens` in each of `batch` sequences.
+Json summary(std::uint64_t tokens, std::uint64_t batch, const std::vector<double>& rates,
+             const Work& work, const Limits& limits) {
   const double rate = median(rates);
-  const double seconds = static_cast<double>(tokens) / rate;
+  const auto all = static_cast<double>(tokens * batch);
+  const double seconds = all / rate;
   Json body = {{"tokens", tokens},
                {"tok_s", rates},
                {"tok_s_median", rate},
@@ -46,7 +50,7 @@ Json summary(std::uint64_t tokens, const std::vector<double>& rates, const Work&
                {"limited_by", nullptr}};
   if (const std::optional<Bound> bound = bound_of(work, limits)) {
     body["fraction_of_limit"] = bound->seconds / seconds;
-    body["limit_tok_s"] = static_cast<double>(tokens) / bound->seconds;
+    body["limit_tok_s"] = all / bound->seconds;
     body["limited_by"] = bound->by_compute ? "compute" : "read";
   }
   return body;
@@ -84,7 +88,8 @@ Rates Bench::measure(std::uint64_t depth) {
   for (std::uint64_t i = 0; i < options_.repetitions; ++i) {
     check_interrupt();
     if (options_.prompt > 0) rates.prefill.push_back(prefill(depth));
-    if (options_.generate > 0) rates.decode.push_back(decode(depth));
+    if (options_.generate > 0)
+      rates.decode.push_back(options_.batch > 1 ? decode_batch(depth) : decode(depth));
   }
   return rates;
 }
@@ -134,15 +139,41 @@ double Bench::decode(std::uint64_t depth) {
   return static_cast<double>(options_.generate) / seconds_since(begin);
 }
 
+double Bench::decode_batch(std::uint64_t depth) {
+  const std::uint64_t vocab = model_.spec().vocab;
+  Batch batch(model_, std::max(options_.batch, kReadRows), session_.context());
+  std::vector<Sequence> sequences;
+  std::vector<Turn> turns(options_.batch);
+  const std::vector<TokenId> before = some_tokens(std::max<std::uint64_t>(1, depth), vocab);
+  for (std::uint64_t i = 0; i < options_.batch; ++i) {
+    sequences.emplace_back(model_, session_.context(), options_.runtime.session_options().kv);
+    batch.append(sequences.back(), before, 0, nullptr);
+  }
+  const auto tokens = some_tokens(options_.generate * options_.batch, vocab);
+  std::vector<float> logits(options_.batch * vocab);
+  batch.set_profile(profile_);
+  const auto begin = Clock::now();
+  start(Phase::decode);
+  for (std::uint64_t step = 0; step < options_.generate; ++step) {
+    check_interrupt();
+    for (std::uint64_t i = 0; i < options_.batch; ++i)
+      turns[i] = {&sequences[i], {&tokens[step * options_.batch + i], 1}};
+    batch.decode(turns, logits.data());
+  }
+  stop();
+  return static_cast<double>(options_.generate * options_.batch) / seconds_since(begin);
+}
+
 Json Bench::prefill_json(const std::vector<double>& rates, std::uint64_t depth,
                          const Limits& limits) const {
-  return summary(options_.prompt, rates, prefill_work(session_, depth, options_.prompt), limits);
+  return summary(options_.prompt, 1, rates, prefill_work(session_, depth, options_.prompt), limits);
 }
 
 Json Bench::decode_json(const std::vector<double>& rates, std::uint64_t depth,
                         const Limits& limits) const {
   const std::uint64_t first = std::max<std::uint64_t>(depth, 1);
-  return summary(options_.generate, rates, decode_work(session_, first, options_.generate), limits);
+  return summary(options_.generate, options_.batch, rates,
+                 decode_work(session_, first, options_.generate, options_.batch), limits);
 }
 
 Json ops_json(const Profile& profile) {

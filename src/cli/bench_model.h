@@ -18,6 +18,7 @@ struct BenchOptions {
   std::uint64_t generate = 128;
   std::uint64_t repetitions = 5;
   std::uint64_t depth = 0;
+  std::uint64_t batch = 1;  // sequences that decode together
   bool machine = false;
   bool ops = false;
   std::string plot;
@@ -28,7 +29,7 @@ struct BenchOptions {
 
 double median(std::vector<double> values);
 
-// Tokens a second of every repetition.
+// Tokens a second of every repetition; decode: of all sequences.
 struct Rates {
   std::vector<double> prefill;
   std::vector<double> decode;
@@ -55,6 +56,7 @@ class Bench {
   void start_at(std::uint64_t depth);
   double prefill(std::uint64_t depth);
   double decode(std::uint64_t depth);
+  double decode_batch(std::uint64_t depth);
   void start(Phase phase);
   void stop();
 

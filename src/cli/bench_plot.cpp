@@ -61,7 +61,10 @@ void write_plot(const BenchOptions& options, const Json& depths, const Json& bod
   }
   if (options.generate > 0) {
     panels.push_back(panel_of(
-        depths, "decode", fmt::format("Decode: writing {} tokens", options.generate), "#2563eb"));
+        depths, "decode",
+        fmt::format("Decode: writing {} tokens{}", options.generate,
+                    options.batch == 1 ? "" : fmt::format(" in {} sequences", options.batch)),
+        "#2563eb"));
   }
   const std::filesystem::path model = std::filesystem::path(options.model).lexically_normal();
   const std::string name =

@@ -99,7 +99,7 @@ void measure(const BenchOptions& options, const LoadedModel& loaded, Json& body)
   bench.set_profile(nullptr);
   // Before the peaks are measured, which takes memory of its own.
   body["peak_rss_bytes"] = peak_rss_bytes();
-  const Limits limits = measure_limits(bench.session(), options.depth);
+  const Limits limits = measure_limits(bench.session(), options.depth, options.batch);
   body["limits"] = limits_json(limits);
   if (options.prompt > 0)
     body["prefill"] = bench.prefill_json(rates.prefill, options.depth, limits);
@@ -125,6 +125,7 @@ void run_model(const BenchOptions& options) {
   body["model_bytes"] = loaded.model->file_bytes();
   body["packed_bytes"] = loaded.model->weights().own_bytes();
   body["depth"] = options.depth;
+  body["batch"] = options.batch;
   measure(options, loaded, body);
   options.runtime.json ? print_json(body) : print_table(body);
 }
@@ -152,6 +153,9 @@ std::function<void()> setup_bench(CLI::App& app) {
       ->capture_default_str();
   app.add_option("-d,--depth", options->depth, "Tokens already in the context")
       ->check(CLI::Range(0, 1 << 26))
+      ->capture_default_str();
+  app.add_option("--batch", options->batch, "Sequences that decode together")
+      ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   app.add_flag("--ops", options->ops, "Also where the time goes, by kind of step");
   app.add_option(

@@ -52,8 +52,9 @@ class Chat {
     };
     const std::span<const TokenId> fresh =
         std::span(tokens).subspan(static_cast<std::size_t>(keep));
-    const Generation result =
-        generate(session_, tokenizer_, fresh, options_.sampling.generate, sink);
+    GenerateOptions generate_options = options_.sampling.generate;
+    generate_options.earlier = std::span(tokens).first(static_cast<std::size_t>(keep));
+    const Generation result = generate(session_, tokenizer_, fresh, generate_options, sink);
     print("\n");
     clear_interrupt();  // it ended the reply, not the conversation
     add("assistant", result.text);

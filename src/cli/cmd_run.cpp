@@ -35,7 +35,7 @@ double rate(std::uint64_t count, double seconds) {
   return seconds > 0 ? static_cast<double>(count) / seconds : 0.0;
 }
 
-void print_result(const Generation& result, double load_seconds) {
+void print_result(const Generation& result, bool lookup, double load_seconds) {
   Json body;
   body["text"] = result.text;
   body["tokens"] = result.tokens;
@@ -43,6 +43,7 @@ void print_result(const Generation& result, double load_seconds) {
   body["finish_reason"] = result.finish == FinishReason::stop ? "stop" : "length";
   body["prefill_tok_s"] = rate(result.prompt_tokens, result.prefill_seconds);
   body["decode_tok_s"] = rate(result.decoded, result.decode_seconds);
+  if (lookup) body["lookup"] = {{"drafted", result.drafted}, {"accepted", result.accepted}};
   body["load_s"] = load_seconds;
   body["peak_rss_bytes"] = peak_rss_bytes();
   print_json(body);
@@ -72,7 +73,7 @@ void run(RunOptions options) {
   const Generation result = generate(session, tokenizer, tokens, options.sampling.generate, sink);
   if (json) {
     check_interrupt();
-    print_result(result, loaded.load_seconds);
+    print_result(result, options.sampling.generate.lookup, loaded.load_seconds);
     return;
   }
   print("\n");

@@ -78,6 +78,9 @@ void SamplingFlags::declare(CLI::App& app) {
   app.add_option("--seed", sampling.seed, "Seed of the draw: same seed, same text")
       ->capture_default_str();
   app.add_option("--stop", generate.stop, "End before this text (may be given several times)");
+  app.add_flag(
+      "--lookup", generate.lookup,
+      "Read ahead what the text so far suggests: faster where it repeats itself, same text");
 }
 
 LoadedModel load_model(const std::string& path, const RuntimeOptions& options) {

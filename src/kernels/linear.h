@@ -69,7 +69,7 @@ std::size_t linear_scratch_bytes(std::uint64_t k);
 // What kernels put there, for all instruction sets: a tile of rows in the order of use and, in
 // prefill, a slab of decoded weights: kSlabPanels panels of kSlabCodes inputs (codes and scales) or
 // kSlabInputs inputs (f32). A slab stays in the L2 cache while all rows pass.
-constexpr std::size_t kDecodeRows = 4;
+constexpr std::size_t kDecodeRows = 16;  // that share one read of the weights
 constexpr std::size_t kTileRows = 16;
 constexpr std::size_t kSlabPanels = 16;
 constexpr std::size_t kSlabCodes = 1024;  // a multiple of any block

@@ -69,22 +69,23 @@ class Runner {
         store(step);
         break;
       case Op::attention:
-        attention(step, self_attention(step));
+        for (std::size_t i = 0; i < pass_.segments.size(); ++i)
+          attention(self_attention(step, pass_.segments[i]), i);
         break;
       case Op::cross_store:
         return;  // done once, after the encoder
       case Op::cross_attention:
-        attention(step, cross_attention(step));
+        for (std::size_t i = 0; i < pass_.segments.size(); ++i)
+          attention(cross_attention(step, pass_.segments[i]), i);
         break;
     }
     team_.barrier();
     lap(op_of(step));
   }
 
-  void cross_store(const Step& step, const float* encoded) {
-    const std::uint64_t rows = pass_.cross.length;
-    const LinearInput input = prepare(step, encoded, spec_width(), rows);
-    matrices(step, input, rows, pass_.cross.layer(step.layer), pass_.cross.row);
+  void cross_store(const Step& step, const CrossMemory& cross, const float* encoded) {
+    const LinearInput input = prepare(step, encoded, spec_width(), cross.length);
+    matrices(step, input, cross.length, cross.layer(step.layer), cross.row);
     team_.barrier();
   }
 
@@ -116,6 +117,11 @@ class Runner {
   std::uint64_t spec_width() const { return model_.spec().width; }
   Range my_rows(std::uint64_t rows) const { return split_range(rows, team_.size(), thread_); }
   const Weight& weight(int index) const { return model_.weights()[index]; }
+  const Segment& segment_of(std::uint64_t row) const {
+    return *(std::upper_bound(pass_.segments.begin(), pass_.segments.end(), row,
+                              [](std::uint64_t r, const Segment& s) { return r < s.first_row; }) -
+             1);
+  }
 
   void lookup(const Step& step) {
     const std::uint64_t width = spec_width();
@@ -129,8 +135,8 @@ class Runner {
       for (std::size_t i = 1; i < step.pieces.size(); ++i) {
         // Positions come before token types, of which every row has type 0.
         const bool positions = i == 1 && model_.spec().learned_positions > 0;
-        model_.weights().lookup(step.pieces[i].weight, positions ? pass_.first_position + row : 0,
-                                scratch_.row);
+        model_.weights().lookup(step.pieces[i].weight,
+                                positions ? segment_of(row).position(row) : 0, scratch_.row);
         ops_.add(scratch_.row, width, x);
       }
     }
@@ -287,7 +293,9 @@ class Runner {
 
   const LinearKernel& select(const Weight& w, std::uint64_t rows) const {
     if (phase_ == Phase::prefill) return *w.kernels.prefill;
-    return rows <= kStreamedRows ? *w.kernels.decode : *w.kernels.batch;
+    // The int8 kernels share what they read among more rows.
+    const std::uint64_t streamed = w.kernels.decode->int8 != nullptr ? kDecodeRows : kStreamedRows;
+    return rows <= streamed ? *w.kernels.decode : *w.kernels.batch;
   }
 
   void matrix(const Piece& piece, const LinearInput& input, std::uint64_t rows, std::uint64_t begin,
@@ -336,39 +344,41 @@ class Runner {
     }
     if (spec_.position != PositionKind::rope) return;
     const std::uint32_t rope = spec_.layers[step.layer].rope;
-    ops_.rope(x, heads, dim, spec_.ropes[rope].dim,
-              pass_.ropes->at(rope, pass_.first_position + row), spec_.rope_interleaved);
+    const Segment& segment = segment_of(row);
+    ops_.rope(x, heads, dim, spec_.ropes[rope].dim, segment.ropes->at(rope, segment.position(row)),
+              spec_.rope_interleaved);
   }
 
   void store(const Step& step) {
-    if (pass_.cache == nullptr) return;
     const std::uint64_t dim = spec_.head_dim;
-    const CacheView keys = pass_.cache->keys(step.layer);
-    const CacheView values = pass_.cache->values(step.layer);
     const auto [begin, end] = my_head_units();
     for (std::size_t unit = begin; unit < end; ++unit) {
       const std::uint64_t row = unit / spec_.kv_heads;
       const std::uint64_t kv = unit % spec_.kv_heads;
+      const Segment& segment = segment_of(row);
+      if (segment.cache == nullptr) continue;
+      const CacheView keys = segment.cache->keys(step.layer);
+      const CacheView values = segment.cache->values(step.layer);
       const float* const base = space_.buffer(Buffer::qkv) + row * space_.width(Buffer::qkv);
       const std::uint64_t place =
-          kv * keys.head_stride + (pass_.first_position + row) * keys.position_stride;
+          kv * keys.head_stride + segment.position(row) * keys.position_stride;
       ops_.store_cache(base + (spec_.heads + kv) * dim, dim, keys.dtype, keys.data + place);
       ops_.store_cache(base + (spec_.heads + spec_.kv_heads + kv) * dim, dim, values.dtype,
                        values.data + place);
     }
   }
 
-  AttentionArgs common_attention() const {
+  AttentionArgs common_attention(const Segment& segment) const {
     AttentionArgs args;
-    args.q = space_.buffer(Buffer::qkv);
     args.q_stride = space_.width(Buffer::qkv);
-    args.out = space_.buffer(Buffer::attended);
+    args.q = space_.buffer(Buffer::qkv) + segment.first_row * args.q_stride;
     args.out_stride = space_.width(Buffer::attended);
-    args.rows = pass_.rows;
+    args.out = space_.buffer(Buffer::attended) + segment.first_row * args.out_stride;
+    args.rows = segment.rows;
     args.heads = spec_.heads;
     args.kv_heads = spec_.kv_heads;
     args.head_dim = spec_.head_dim;
-    args.first_position = pass_.first_position;
+    args.first_position = segment.first_position;
     args.scale = static_cast<float>(spec_.attention_scale);
     args.softcap = static_cast<float>(spec_.attention_softcap);
     return args;
@@ -380,50 +390,55 @@ class Runner {
             row * sizeof(float)};
   }
 
-  AttentionArgs self_attention(const Step& step) const {
-    AttentionArgs args = common_attention();
+  AttentionArgs self_attention(const Step& step, const Segment& segment) const {
+    AttentionArgs args = common_attention(segment);
     args.causal = spec_.causal;
     args.window = spec_.layers[step.layer].window;
-    args.length = pass_.first_position + pass_.rows;
-    args.key_mask = pass_.key_mask;
-    if (pass_.cache != nullptr) {
-      args.keys = pass_.cache->keys(step.layer);
-      args.values = pass_.cache->values(step.layer);
+    args.length = segment.first_position + segment.rows;
+    args.key_mask = segment.key_mask;
+    if (segment.cache != nullptr) {
+      args.keys = segment.cache->keys(step.layer);
+      args.values = segment.cache->values(step.layer);
     } else {
       const std::uint64_t row = space_.width(Buffer::qkv);
-      float* const keys = space_.buffer(Buffer::qkv) + std::uint64_t{spec_.heads} * spec_.head_dim;
+      float* const keys = space_.buffer(Buffer::qkv) + segment.first_row * row +
+                          std::uint64_t{spec_.heads} * spec_.head_dim;
       args.keys = in_rows(keys, row);
       args.values = in_rows(keys + std::uint64_t{spec_.kv_heads} * spec_.head_dim, row);
     }
-    if (pass_.bias != nullptr) {
-      args.bias = pass_.bias->values.data();
-      args.bias_head_stride = pass_.bias->stride;
-      args.bias_zero = pass_.bias->zero;
+    if (segment.bias != nullptr) {
+      args.bias = segment.bias->values.data();
+      args.bias_head_stride = segment.bias->stride;
+      args.bias_zero = segment.bias->zero;
     }
     return args;
   }
 
-  AttentionArgs cross_attention(const Step& step) const {
-    AttentionArgs args = common_attention();
+  AttentionArgs cross_attention(const Step& step, const Segment& segment) const {
+    const CrossMemory& cross = segment.cross;
+    AttentionArgs args = common_attention(segment);
     args.causal = false;
-    args.length = pass_.cross.length;
-    args.key_mask = pass_.cross.mask;
-    float* const keys = pass_.cross.layer(step.layer);
-    args.keys = in_rows(keys, pass_.cross.row);
-    args.values = in_rows(keys + pass_.cross.row / 2, pass_.cross.row);
+    args.length = cross.length;
+    args.key_mask = cross.mask;
+    float* const keys = cross.layer(step.layer);
+    args.keys = in_rows(keys, cross.row);
+    args.values = in_rows(keys + cross.row / 2, cross.row);
     return args;
   }
 
-  void attention(const Step&, const AttentionArgs& args) {
+  // One segment's. Each segment starts with another thread: what one leaves uneven, the next evens
+  // out.
+  void attention(const AttentionArgs& args, std::size_t segment) {
+    const std::size_t turn = (thread_ + segment) % team_.size();
     if (args.rows == 1) {
-      const auto [begin, end] = split_range(args.heads, team_.size(), thread_);
+      const auto [begin, end] = split_range(args.heads, team_.size(), turn);
       if (begin < end) ops_.attention(args, begin, end, 0, 1, scratch_.kernel);
       return;
     }
     // Units go round the threads, since later rows of a causal pass see more keys.
     const std::uint64_t group = args.heads / args.kv_heads;
     const std::uint64_t blocks = (args.rows + kAttentionRows - 1) / kAttentionRows;
-    for (std::uint64_t unit = thread_; unit < blocks * args.kv_heads; unit += team_.size()) {
+    for (std::uint64_t unit = turn; unit < blocks * args.kv_heads; unit += team_.size()) {
       const std::uint64_t row = unit / args.kv_heads * kAttentionRows;
       const std::uint64_t head = unit % args.kv_heads * group;
       ops_.attention(args, head, head + group, row,
@@ -454,11 +469,11 @@ void run_pass(const Pass& pass, const LogitRequest& request) {
   });
 }
 
-void run_cross_store(const Pass& pass, const float* encoded) {
+void run_cross_store(const Pass& pass, const CrossMemory& cross, const float* encoded) {
   pass.model.pool().run([&](std::size_t thread, Team& team) {
     Runner runner(pass, thread, team);
     for (const Step& step : pass.stack.steps) {
-      if (step.op == Op::cross_store) runner.cross_store(step, encoded);
+      if (step.op == Op::cross_store) runner.cross_store(step, cross, encoded);
     }
   });
 }

@@ -29,21 +29,31 @@ struct CrossMemory {
   float* layer(std::uint32_t index) const { return data + index * length * row; }
 };
 
-// What one pass over some rows works with.
+// Consecutive rows of a pass that belong to one sequence, and what only they see.
+struct Segment {
+  std::uint64_t first_row = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t first_position = 0;  // of first_row
+  const KvCache* cache = nullptr;    // nullptr: the rows' own keys and values (encoders)
+  const RopeTable* ropes = nullptr;
+  const RelativeBias* bias = nullptr;
+  const std::uint8_t* key_mask = nullptr;
+  CrossMemory cross = {};
+
+  std::uint64_t position(std::uint64_t row) const { return first_position + row - first_row; }
+};
+
+// What one pass over some rows works with. Matrices meet all rows together; positions, caches and
+// attention are the segments' own.
 struct Pass {
   const Model& model;
   Workspace& workspace;
   const StackPlan& stack;
   Phase phase = Phase::prefill;  // which kernels run; the number of rows does not decide it
   std::uint64_t rows = 0;
-  std::uint64_t first_position = 0;
-  const TokenId* tokens = nullptr;
-  const KvCache* cache = nullptr;  // nullptr: this pass's own keys and values (encoders)
-  const RopeTable* ropes = nullptr;
-  const RelativeBias* bias = nullptr;
-  const std::uint8_t* key_mask = nullptr;
-  CrossMemory cross = {};
-  Profile* profile = nullptr;  // nullptr: nothing is timed
+  const TokenId* tokens = nullptr;         // [rows]
+  std::span<const Segment> segments = {};  // in order, without gaps: [0, rows)
+  Profile* profile = nullptr;              // nullptr: nothing is timed
 };
 
 // Logits of rows [first, rows) of the pass.
@@ -55,8 +65,8 @@ struct LogitRequest {
 // Embeds the tokens, runs the stack, computes the logits asked for.
 void run_pass(const Pass& pass, const LogitRequest& request);
 
-// The decoder's cross_store steps over the encoder's output, [length, width], into pass.cross.
+// The decoder's cross_store steps over the encoder's output, [length, width], into `cross`.
 // pass.workspace must have room for cross.length rows.
-void run_cross_store(const Pass& pass, const float* encoded);
+void run_cross_store(const Pass& pass, const CrossMemory& cross, const float* encoded);
 
 }  // namespace halfbyte

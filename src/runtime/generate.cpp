@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "runtime/lookup.h"
 
 namespace halfbyte {
 
@@ -65,17 +66,87 @@ class StopFilter {
   std::string pending_;
 };
 
+// Reads one chosen token after the other, and with it those that are likely to follow. As long as
+// they are the ones that are chosen, their logits are there already.
+class Reader {
+ public:
+  Reader(Session& session, const GenerateOptions& options, Generation& result)
+      : session_(session),
+        lookup_(options.lookup),
+        vocab_(session.model().spec().vocab),
+        result_(result),
+        logits_((1 + (lookup_ ? DraftLength::kMost : 0)) * vocab_) {}
+
+  // Where the prompt's logits go.
+  float* first_logits() { return logits_.data(); }
+  void start(std::span<const TokenId> earlier, std::span<const TokenId> prompt) {
+    start_ = session_.position();
+    if (!lookup_) return;
+    index_.push(earlier);
+    index_.push(prompt);
+  }
+  std::span<const float> logits() const {
+    return std::span(logits_).subspan(row_ * vocab_, vocab_);
+  }
+  // Tokens read, without those ahead.
+  std::uint64_t position() const { return start_ + row_; }
+
+  // `left` more tokens are wanted after this one.
+  void push(TokenId token, std::uint64_t left) {
+    ++result_.decoded;
+    if (lookup_) index_.push(token);
+    if (row_ < draft_.size() && draft_[row_] == token) {
+      ++row_;
+      ++result_.accepted;
+      return;
+    }
+    settle();
+    if (lookup_) propose(left);
+    std::vector<TokenId> tokens = {token};
+    tokens.insert(tokens.end(), draft_.begin(), draft_.end());
+    session_.append(tokens, tokens.size(), logits_.data(), Phase::decode);
+    ++start_;
+  }
+  // Forgets what was read ahead and not chosen.
+  void settle() {
+    if (!draft_.empty()) length_.judge(draft_.size(), row_);
+    start_ = position();
+    session_.rewind(start_);
+    draft_.clear();
+    row_ = 0;
+  }
+
+ private:
+  void propose(std::uint64_t left) {
+    const std::uint64_t room = session_.context() - session_.position() - 1;
+    const std::size_t most = length_.next();
+    if (most > 0) draft_ = index_.propose(std::min<std::uint64_t>({most, room, left}));
+    result_.drafted += draft_.size();
+  }
+
+  Session& session_;
+  bool lookup_;
+  std::size_t vocab_;
+  Generation& result_;
+  LookupIndex index_;
+  DraftLength length_;
+  std::vector<float> logits_;   // after the last token that was pushed and read, and the draft's
+  std::vector<TokenId> draft_;  // read ahead after that token
+  std::size_t row_ = 0;         // of the draft that were chosen since
+  std::uint64_t start_ = 0;     // tokens read without the draft
+};
+
 // Reads the prompt and leaves the logits of what follows it.
-void prefill(Session& session, std::span<const TokenId> prompt, std::vector<float>& logits) {
+void prefill(Session& session, std::span<const TokenId> prompt, float* logits) {
   const ModelSpec& spec = session.model().spec();
   if (spec.encoder) {
     session.encode(prompt, {});
     const auto start = static_cast<TokenId>(std::max<std::int64_t>(0, spec.decoder_start));
-    session.append({&start, 1}, 1, logits.data());
+    session.append({&start, 1}, 1, logits);
     return;
   }
   if (prompt.empty()) fail_usage("the prompt is empty");
-  session.append(prompt, 1, logits.data());
+  session.append(prompt, 1, logits);
 }
 
 }  // namespace
@@ -104,9 +175,9 @@ Generation generate(Session& session, const Tokenizer& tokenizer, std::span<cons
   }
   Generation result;
   result.prompt_tokens = prompt.size();
-  std::vector<float> logits(model.spec().vocab);
+  Reader reader(session, options, result);
   const auto prefill_start = Clock::now();
-  prefill(session, prompt, logits);
+  prefill(session, prompt, reader.first_logits());
   result.prefill_seconds = seconds_since(prefill_start);
 
   const std::vector<TokenId> ends = end_tokens(model, tokenizer);
@@ -116,8 +187,9 @@ Generation generate(Session& session, const Tokenizer& tokenizer, std::span<cons
   StopFilter filter(options.stop, result.text, sink);
   bool cut = false;  // by a stop string or the sink
   const auto decode_start = Clock::now();
+  reader.start(options.earlier, prompt);
   while (result.tokens.size() < options.max_tokens) {
-    const TokenId id = sampler.sample(logits, history);
+    const TokenId id = sampler.sample(reader.logits(), history);
     if (!options.ignore_end && std::find(ends.begin(), ends.end(), id) != ends.end()) {
       result.finish = FinishReason::stop;
       break;
@@ -129,11 +201,11 @@ Generation generate(Session& session, const Tokenizer& tokenizer, std::span<cons
       result.finish = FinishReason::stop;
       break;
     }
-    if (result.tokens.size() == options.max_tokens || session.position() == session.context())
-      break;
-    session.append({&id, 1}, 1, logits.data());
-    ++result.decoded;
+    const std::uint64_t left = options.max_tokens - result.tokens.size();
+    if (left == 0 || reader.position() == session.context()) break;
+    reader.push(id, left - 1);
   }
+  reader.settle();
   result.decode_seconds = seconds_since(decode_start);
   if (!cut) filter.push(decoder.finish());
   filter.flush();

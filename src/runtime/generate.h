@@ -17,6 +17,9 @@ struct GenerateOptions {
   SamplingOptions sampling;
   std::vector<std::string> stop;  // the text ends before the first of these
   bool ignore_end = false;        // go on past end tokens
+  // Reads ahead what the text so far suggests (runtime/lookup.h). The tokens are the same.
+  bool lookup = false;
+  std::span<const TokenId> earlier = {};  // what the session holds already, for lookup
 };
 
 enum class FinishReason { stop, length };
@@ -28,7 +31,9 @@ struct Generation {
   std::uint64_t prompt_tokens = 0;
   double prefill_seconds = 0.0;
   double decode_seconds = 0.0;
-  std::uint64_t decoded = 0;  // decode steps that the time was for
+  std::uint64_t decoded = 0;   // tokens that the time was for
+  std::uint64_t drafted = 0;   // tokens that were read ahead,
+  std::uint64_t accepted = 0;  // and those of them that were generated
 };
 
 // Called with each piece of text as it becomes final; returning false interrupts.

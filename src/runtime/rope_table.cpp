@@ -13,6 +13,15 @@ void RopeTable::extend(std::uint64_t length, std::uint64_t longest) {
     extend_one(stack_->ropes[i], tables_[i], length, longest);
 }
 
+void RopeTable::truncate(std::uint64_t length) {
+  for (std::size_t i = 0; i < tables_.size(); ++i) {
+    const RopeSpec& rope = stack_->ropes[i];
+    std::vector<float>& values = tables_[i].values;
+    if (rope.scaling == RopeScaling::dynamic && values.size() > length * rope.dim)
+      values.resize(length * rope.dim);
+  }
+}
+
 void RopeTable::extend_one(const RopeSpec& rope, Table& table, std::uint64_t length,
                            std::uint64_t longest) const {
   std::uint64_t position = table.values.size() / rope.dim;

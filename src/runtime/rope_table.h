@@ -17,6 +17,8 @@ class RopeTable {
   // Makes positions [0, length) available. `longest` is the number of positions of the whole text
   // so far; it matters to dynamic scaling only, whose frequencies then change for new positions.
   void extend(std::uint64_t length, std::uint64_t longest);
+  // Forgets positions from `length` on, where they depend on the text's length.
+  void truncate(std::uint64_t length);
   void reset() { tables_.clear(); }
   // dim/2 cosines, then dim/2 sines.
   const float* at(std::uint32_t rope, std::uint64_t position) const {

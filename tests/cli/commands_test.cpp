@@ -130,6 +130,12 @@ TEST_F(Commands, Run) {
     more.insert(more.end(), {"--threads", threads});
     EXPECT_EQ(json_of(more)["tokens"], body["tokens"]) << threads;
   }
+  EXPECT_FALSE(body.contains("lookup"));
+  std::vector<std::string> ahead = arguments;
+  ahead.emplace_back("--lookup");
+  const Json looked_up = json_of(ahead);
+  EXPECT_EQ(looked_up["tokens"], body["tokens"]);
+  expect_keys(looked_up["lookup"], {"drafted", "accepted"});
   const Outcome plain = program_.run({"run", path, "-n", "9", "--seed", "5"}, "ab cd");
   EXPECT_EQ(plain.out, body["text"].get<std::string>() + "\n");  // the prompt from stdin
 }
@@ -149,6 +155,10 @@ TEST_F(Commands, Chat) {
   const Outcome again =
       program_.run({"chat", folder_ / "llama", "-n", "3", "--temp", "0"}, "ab\n\ncd\n");
   EXPECT_EQ(outcome.out, again.out);
+  const std::vector<std::string> greedy = {"chat", folder_ / "llama", "-n", "60", "--temp", "0"};
+  std::vector<std::string> ahead = greedy;
+  ahead.emplace_back("--lookup");
+  EXPECT_EQ(program_.run(ahead, "ab\ncd\nab\n").out, program_.run(greedy, "ab\ncd\nab\n").out);
   EXPECT_FALSE(outcome.out.empty());
 }
 
@@ -209,6 +219,11 @@ TEST_F(Commands, Bench) {
   EXPECT_EQ(json_of({"bench", folder_ / "llama", "-p", "8", "-n", "2", "-r", "1", "--depth",
                      "20"})["decode"]["tokens"],
             2);
+  EXPECT_EQ(body["batch"], 1);
+  const Json batch = json_of({"bench", folder_ / "llama", "-p", "0", "-n", "2", "-r", "3",
+                              "--depth", "20", "--batch", "5"});
+  EXPECT_EQ(batch["batch"], 5);
+  EXPECT_EQ(batch["decode"]["tok_s"].size(), 3u);
 }
 
 TEST_F(Commands, BenchLimits) {
@@ -227,8 +242,8 @@ TEST_F(Commands, BenchLimits) {
 }
 
 TEST_F(Commands, BenchOps) {
-  const Json body =
-      json_of({"bench", model(), "-p", "16", "-n", "4", "-r", "3", "-t", "2", "--ops"});
+  const Json body = json_of(
+      {"bench", model(), "-p", "16", "-n", "4", "-r", "3", "-t", "2", "--batch", "2", "--ops"});
   for (const char* phase : {"prefill", "decode"}) {
     double share = 0.0;
     double ms = 0.0;
@@ -241,10 +256,10 @@ TEST_F(Commands, BenchOps) {
                       .find(row["class"].get<std::string>()) != std::string::npos);
     }
     EXPECT_NEAR(share, 1.0, 1e-9);
-    double wall = 0.0;  // of all repetitions
-    for (const Json& rate : body[phase]["tok_s"]) {
-      wall += 1e3 * body[phase]["tokens"].get<double>() / rate.get<double>();
-    }
+    // Of all repetitions; decode counts the tokens of both sequences.
+    const double tokens = body[phase]["tokens"].get<double>() * (phase == Json("decode") ? 2 : 1);
+    double wall = 0.0;
+    for (const Json& rate : body[phase]["tok_s"]) wall += 1e3 * tokens / rate.get<double>();
     EXPECT_LE(ms, wall);
     EXPECT_GT(ms, 0.5 * wall);  // the clock's own time and interruptions are not in a step
   }

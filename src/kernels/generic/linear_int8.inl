@@ -221,38 +221,69 @@ void panel_times_rows(Source source, std::size_t groups, const Tile& tile, const
                HALFBYTE_INLINE_LAMBDA { V::store_some(y, sum, count); });
 }
 
+// Rows [row, rows) in tiles of R while there are enough, then in smaller ones: fn(Constant<R>,
+// row).
+template <int R, typename Fn>
+void in_tiles(std::size_t row, std::size_t rows, const Fn& fn) {
+  for (; row + R <= rows; row += R) fn(Constant<R>{}, row);
+  if constexpr (R > 1) in_tiles<R / 2>(row, rows, fn);
+}
+
+// The part of a tile of several rows that begins `rows` rows further on.
+template <Layout L>
+Tile tile_after(const Tile& tile, std::size_t rows, std::size_t groups) {
+  const std::size_t before = rows * groups;
+  return {tile.codes + before * 32, tile.starts + before * L.halves(), tile.scales + before,
+          tile.mins + before * L.halves()};
+}
+
+// `panels` panels from `panel` on times R rows.
 template <Layout L, int R>
-void decode_rows(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
-                 const QuantizedRows& x, std::size_t row, const Tile& tile,
-                 const LinearOutput& out) {
-  const std::size_t groups = w.k / 32;
+void panels_times_rows(const PackedMatrix& w, std::uint64_t panel, std::uint64_t panels,
+                       std::size_t row, const Tile& tile, const LinearOutput& out) {
   const std::size_t panel_bytes = w.k / L.block * L.block_bytes();
-  fill_tile<R, L.halves()>(x, row, 0, groups, L.start_offset(), tile);
   const auto times_rows = [&]<int Panels>(Constant<Panels>, std::uint64_t p) {
     using Source = PackedSource<L, Panels>;
     const Source source = {w.data + p * panel_bytes, panel_bytes};
-    panel_times_rows<Source, R, false>(source, groups, tile, target_of(w, out, row, p, 0));
+    panel_times_rows<Source, R, false>(source, w.k / 32, tile, target_of(w, out, row, p, 0));
   };
   constexpr int kFit = V::kDecodeSums / (R * kParts);  // panels whose sums stay in registers
   constexpr int kPanels = kFit < kStreams ? kFit : kStreams;
-  std::uint64_t p = begin;
-  for (; p + kPanels <= end; p += kPanels) times_rows(Constant<kPanels>{}, p);
-  for (; p < end; ++p) times_rows(Constant<1>{}, p);
+  std::uint64_t p = panel;
+  for (; p + kPanels <= panel + panels; p += kPanels) times_rows(Constant<kPanels>{}, p);
+  for (; p < panel + panels; ++p) times_rows(Constant<1>{}, p);
 }
 
-// Few rows: weights go from memory to registers.
+// Up to kDecodeRows rows: weights go from memory to registers. A tile of rows meets them with its
+// sums in registers; further tiles find the panels in the cache.
+template <Layout L>
+void decode_rows(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
+                 const QuantizedRows& x, std::size_t first, std::size_t rows, const Tile& all,
+                 const LinearOutput& out) {
+  constexpr int kMost = V::kDecodeSums / 2;
+  const std::size_t groups = w.k / 32;
+  in_tiles<kMost>(first, first + rows, [&]<int R>(Constant<R>, std::size_t row) {
+    const Tile tile = tile_after<L>(all, row - first, groups);
+    fill_tile<R, L.halves()>(x, row, 0, groups, L.start_offset(), tile);
+  });
+  for (std::uint64_t p = begin; p < end; p += kStreams) {
+    const std::uint64_t panels = end - p < kStreams ? end - p : kStreams;
+    in_tiles<kMost>(first, first + rows, [&]<int R>(Constant<R>, std::size_t row) {
+      const Tile tile = tile_after<L>(all, row - first, groups);
+      panels_times_rows<L, R>(w, p, panels, row, tile, out);
+    });
+  }
+}
+
 template <Layout L>
 void linear_decode(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
                    const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) noexcept {
   Tile tile;
   place_tile(scratch, kDecodeRows, w.k / 32, tile);
-  std::size_t row = 0;
-  for (; row + 4 <= x.rows; row += 4) decode_rows<L, 4>(w, begin, end, x, row, tile, out);
-  if (x.rows - row >= 2) {
-    decode_rows<L, 2>(w, begin, end, x, row, tile, out);
-    row += 2;
+  for (std::size_t row = 0; row < x.rows; row += kDecodeRows) {
+    const std::size_t rows = x.rows - row < kDecodeRows ? x.rows - row : kDecodeRows;
+    decode_rows<L>(w, begin, end, x, row, rows, tile, out);
   }
-  if (x.rows != row) decode_rows<L, 1>(w, begin, end, x, row, tile, out);
 }
 
 // Groups [first, first + groups) of panels [begin, end), decoded.

@@ -63,10 +63,14 @@ class Tiles {
     }
   }
 
+  // g++ 12's tile loads do not say that they read memory: stores must not move past them.
+  static HALFBYTE_INLINE void order_memory() { asm volatile("" : : : "memory"); }
+
   template <int Blocks, int Panels>
   static void product(const Job& job, float* y, std::size_t stride) {
     const std::size_t y_bytes = stride * sizeof(float);
     float* const y1 = y + kBf16Rows * stride;
+    order_memory();
     if (job.add) {
       _tile_loadd(0, y, y_bytes);
       if constexpr (Panels == 2) _tile_loadd(1, y + kPanel, y_bytes);
@@ -98,5 +102,6 @@ class Tiles {
     if constexpr (Panels == 2) _tile_stored(1, y + kPanel, y_bytes);
     if constexpr (Blocks == 2) _tile_stored(2, y1, y_bytes);
     if constexpr (Blocks == 2 && Panels == 2) _tile_stored(3, y1 + kPanel, y_bytes);
+    order_memory();
   }
 };

@@ -16,19 +16,8 @@ using testing::FileMatrix;
 using testing::Inputs;
 using testing::Packed;
 
-// What this CPU has; tiles, where it lacks them but could run everything else that their kernels
-// need, come from an emulator.
-CpuFeatures features_to_test() {
-  CpuFeatures features = detect_cpu_features();
-  if (features.has(CpuFeature::avx512bf16) && test::install_amx_emulator()) {
-    features.bits |= static_cast<std::uint32_t>(CpuFeature::amx_int8);
-    features.bits |= static_cast<std::uint32_t>(CpuFeature::amx_bf16);
-  }
-  return features;
-}
-
 std::vector<LinearKernel> runnable_kernels() {
-  const CpuFeatures features = features_to_test();
+  const CpuFeatures features = test::features_to_test();
   std::vector<LinearKernel> kernels;
   for (const IsaRows* isa : all_isas()) {
     for (const LinearKernel& kernel : isa->linear) {

@@ -14,16 +14,12 @@ using namespace test;
 // The features whose prefill may differ from decoding.
 std::vector<CpuFeatures> features_with_bf16() {
   std::vector<CpuFeatures> list;
-  CpuFeatures features = detect_cpu_features();
+  CpuFeatures features = features_to_test();
   if (!features.has(CpuFeature::avx512bf16)) return list;
-  const auto tiles = static_cast<std::uint32_t>(CpuFeature::amx_int8) |
-                     static_cast<std::uint32_t>(CpuFeature::amx_bf16);
-  features.bits &= ~tiles;
+  const bool tiles = features.has(CpuFeature::amx_bf16);
+  if (tiles) list.push_back(features);
+  features.bits &= ~static_cast<std::uint32_t>(CpuFeature::amx_bf16);
   list.push_back(features);
-  if (detect_cpu_features().has(CpuFeature::amx_bf16) || install_amx_emulator()) {
-    features.bits |= tiles;
-    list.push_back(features);
-  }
   return list;
 }
 

@@ -9,8 +9,6 @@
 #include <cstring>
 #include <tuple>
 
-#include "kernels/cpu_features.h"
-
 #if defined(__x86_64__) && defined(__linux__)
 #include <csignal>
 
@@ -23,6 +21,14 @@ namespace halfbyte::test {
 
 bool amx_needs_emulation() {
   return !detect_cpu_features().has(CpuFeature::amx_int8);
+}
+
+CpuFeatures features_to_test() {
+  CpuFeatures features = detect_cpu_features();
+  if (!features.has(CpuFeature::avx512bf16) || !install_amx_emulator()) return features;
+  features.bits |= static_cast<std::uint32_t>(CpuFeature::amx_int8);
+  features.bits |= static_cast<std::uint32_t>(CpuFeature::amx_bf16);
+  return features;
 }
 
 #if defined(__x86_64__) && defined(__linux__)

@@ -4,6 +4,8 @@
 // it. An instruction costs microseconds, so tests should stay small.
 #pragma once
 
+#include "kernels/cpu_features.h"
+
 namespace halfbyte::test {
 
 // True where AMX instructions would trap.
@@ -14,5 +16,8 @@ bool amx_needs_emulation();
 // are AMX-TILE, AMX-INT8 and AMX-BF16, but not operands with a segment or address size prefix.
 // Features that detect_cpu_features() gives do not change.
 bool install_amx_emulator();
+
+// What this CPU has and, where it runs everything else that the AMX kernels need, emulated tiles.
+CpuFeatures features_to_test();
 
 }  // namespace halfbyte::test

@@ -19,6 +19,7 @@ namespace {
 #include "kernels/generic/linear_layouts.inl"
 #include "kernels/isa/avx512bf16/words.inl"
 #include "kernels/generic/bf16_job.inl"
+#include "kernels/isa/amx/config.inl"
 #include "kernels/isa/amx/tiles.inl"
 #include "kernels/generic/linear_bf16.inl"
 // clang-format on

@@ -1,5 +1,6 @@
 // Rows of the AMX kernels.
 #include "kernels/isa/amx/linear.h"
+#include "kernels/isa/amx/peak.h"
 #include "kernels/isa_rows.h"
 
 namespace halfbyte {
@@ -10,7 +11,8 @@ const IsaRows& amx_rows() {
       cpu_features({avx2, avx512, avx512vnni, avx512bf16, amx_int8, amx_bf16});
   static const std::vector<LinearKernel> linear =
       linear_kernels("amx", needs, {amx_bf16_rows(), amx_decode_rows()});
-  static const IsaRows isa = {"amx", 50, linear, {}};
+  static const std::vector<PeakKernel> peaks = peak_kernels(needs, amx_peak_rows());
+  static const IsaRows isa = {"amx", 50, linear, {}, peaks};
   return isa;
 }
 

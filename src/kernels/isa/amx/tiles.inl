@@ -1,5 +1,6 @@
 // Products of tiles with TDPBF16PS: 32 rows x 2 panels in four tiles of sums, from two tiles of
-// rows and two of weights. Included inside an anonymous namespace after generic/bf16_job.inl.
+// rows and two of weights. Included inside an anonymous namespace after generic/bf16_job.inl and
+// config.inl.
 //
 // Palette 1, every tile 16 rows of 64 bytes: a tile of sums is 16 rows x 16 outputs of f32, one of
 // inputs 16 rows x 32 inputs, one of weights 16 pairs of inputs x 16 outputs.
@@ -7,24 +8,6 @@
 class Tiles {
  public:
   static constexpr std::size_t kRows = 2 * kBf16Rows;
-
-  // The configuration is an operand of its own: g++ 12 takes _tile_loadconfig to read 8 bytes, and
-  // drops the stores to the others.
-  Tiles() {
-    struct alignas(64) Config {
-      std::uint8_t palette = 1;
-      std::uint8_t start_row = 0;
-      std::uint8_t reserved[14] = {};
-      std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-      std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-    };
-    const Config config;
-    static_assert(sizeof(config) == 64);
-    asm volatile("ldtilecfg %0" : : "m"(config) : "memory");
-  }
-  ~Tiles() { _tile_release(); }
-  Tiles(const Tiles&) = delete;
-  Tiles& operator=(const Tiles&) = delete;
 
   static void multiply(const Job& job) {
     const bool both_rows = job.rows > kBf16Rows;
@@ -36,6 +19,8 @@ class Tiles {
   }
 
  private:
+  TileConfig config_;
+
   static constexpr std::size_t kTileBytes = 64;  // a row
   static constexpr std::size_t kSums = 4 * kBf16Rows * kPanel;
 
@@ -63,14 +48,11 @@ class Tiles {
     }
   }
 
-  // g++ 12's tile loads do not say that they read memory: stores must not move past them.
-  static HALFBYTE_INLINE void order_memory() { asm volatile("" : : : "memory"); }
-
   template <int Blocks, int Panels>
   static void product(const Job& job, float* y, std::size_t stride) {
     const std::size_t y_bytes = stride * sizeof(float);
     float* const y1 = y + kBf16Rows * stride;
-    order_memory();
+    TileConfig::order_memory();
     if (job.add) {
       _tile_loadd(0, y, y_bytes);
       if constexpr (Panels == 2) _tile_loadd(1, y + kPanel, y_bytes);
@@ -102,6 +84,6 @@ class Tiles {
     if constexpr (Panels == 2) _tile_stored(1, y + kPanel, y_bytes);
     if constexpr (Blocks == 2) _tile_stored(2, y1, y_bytes);
     if constexpr (Blocks == 2 && Panels == 2) _tile_stored(3, y1 + kPanel, y_bytes);
-    order_memory();
+    TileConfig::order_memory();
   }
 };

@@ -10,13 +10,14 @@
 
 namespace halfbyte {
 
-Arena::Arena(std::uint64_t bytes) : size_(bytes) {
+Arena::Arena(std::uint64_t bytes, bool large_pages) : size_(bytes) {
   if (bytes == 0) return;
   void* address = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (address == MAP_FAILED)
     fail_io("", fmt::format("cannot get {} MiB of memory", (bytes >> 20) + 1));
   data_ = static_cast<std::byte*>(address);
+  if (large_pages) ::madvise(address, bytes, MADV_HUGEPAGE);  // a wish: it may be refused
 }
 
 Arena::~Arena() {

@@ -11,7 +11,9 @@ namespace halfbyte {
 class Arena {
  public:
   Arena() = default;
-  explicit Arena(std::uint64_t bytes);  // fails with kFailed where the memory cannot be had
+  // Large pages are asked for where all of it will be used: fewer of them to find makes long reads
+  // faster. Fails with kFailed where the memory cannot be had.
+  explicit Arena(std::uint64_t bytes, bool large_pages = false);
   ~Arena();
   Arena(Arena&& other) noexcept;
   Arena& operator=(Arena&& other) noexcept;

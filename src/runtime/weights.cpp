@@ -81,7 +81,7 @@ Weights::Weights(const ModelFiles& files, const Plan& plan, CpuFeatures features
     check_layout(files, *tensor, ref);
     bytes += arena_cost(ref, *tensor, plan.head == static_cast<int>(i));
   }
-  arena_ = Arena(bytes);
+  arena_ = Arena(bytes, true);
   weights_.resize(plan.weights.size());
   for (std::size_t i = 0; i < plan.weights.size(); ++i) {
     if (progress) progress("loading", i, plan.weights.size());

@@ -4,12 +4,13 @@
 #include <cmath>
 #include <cstring>
 
+#include "runtime/attend.h"
+
 namespace halfbyte {
 
 namespace {
 
-constexpr std::uint64_t kDecodeRows = 4;      // up to here the decode kernels run
-constexpr std::uint64_t kAttentionRows = 32;  // query rows a unit of attention work
+constexpr std::uint64_t kDecodeRows = 4;  // up to here the decode kernels run
 
 // Input rows of a linear step, in the forms that its matrices take.
 struct LinearInput {
@@ -55,12 +56,12 @@ class Runner {
         store(step);
         break;
       case Op::attention:
-        attention(step, self_attention(step));
+        attention(self_attention(step));
         break;
       case Op::cross_store:
         return;  // done once, after the encoder
       case Op::cross_attention:
-        attention(step, cross_attention(step));
+        attention(cross_attention(step));
         break;
     }
     team_.barrier();
@@ -372,21 +373,8 @@ class Runner {
     return args;
   }
 
-  void attention(const Step&, const AttentionArgs& args) {
-    if (args.rows == 1) {
-      const auto [begin, end] = split_range(args.heads, team_.size(), thread_);
-      if (begin < end) ops_.attention(args, begin, end, 0, 1, scratch_.kernel);
-      return;
-    }
-    // Units go round the threads, since later rows of a causal pass see more keys.
-    const std::uint64_t group = args.heads / args.kv_heads;
-    const std::uint64_t blocks = (args.rows + kAttentionRows - 1) / kAttentionRows;
-    for (std::uint64_t unit = thread_; unit < blocks * args.kv_heads; unit += team_.size()) {
-      const std::uint64_t row = unit / args.kv_heads * kAttentionRows;
-      const std::uint64_t head = unit % args.kv_heads * group;
-      ops_.attention(args, head, head + group, row,
-                     std::min<std::uint64_t>(args.rows, row + kAttentionRows), scratch_.kernel);
-    }
+  void attention(const AttentionArgs& args) {
+    attend(ops_, args, {thread_, team_, scratch_.kernel, space_.attention_parts()});
   }
 
   const Pass& pass_;

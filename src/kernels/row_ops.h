@@ -50,6 +50,20 @@ struct AttentionArgs {
   std::ptrdiff_t bias_zero = 0;
 };
 
+// The softmax of a row is taken over chunks of keys, which start at multiples of this, each on its
+// own; what they give is then merged in ascending order. So the bits of a row do not depend on who
+// computes which chunk, nor on the rows and heads that are computed with it.
+constexpr std::size_t kAttentionChunk = 256;
+
+// What the chunks [first_chunk, first_chunk + chunks) give the rows of every head, between
+// attention_part and attention_merge: [heads][rows][chunks][attention_part_floats], 64-byte
+// aligned.
+struct AttentionParts {
+  float* data = nullptr;
+  std::size_t first_chunk = 0;
+  std::size_t chunks = 0;
+};
+
 // The functions of one instruction set.
 struct RowOps {
   // codes, scales and sums of rows [begin, end) of x ([rows, k], x_stride floats apart). Every ISA
@@ -87,8 +101,19 @@ struct RowOps {
   // attention_scratch_bytes(args) long, 64-byte aligned. A row that sees no key gives zeros.
   void (*attention)(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
                     std::size_t row_begin, std::size_t row_end, std::byte* scratch) noexcept;
+  // The same in two steps, which share the keys out where rows are few: all rows of heads
+  // [head_begin, head_end) against the keys of one chunk (of those in `parts`), then, when all
+  // chunks that a row sees are there, the outputs.
+  void (*attention_part)(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+                         std::size_t chunk, const AttentionParts& parts,
+                         std::byte* scratch) noexcept;
+  void (*attention_merge)(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+                          const AttentionParts& parts) noexcept;
 };
 
+// The chunks that any row sees, with no memory for them yet.
+AttentionParts attention_parts(const AttentionArgs& args);
+std::size_t attention_part_floats(std::size_t head_dim);
 std::size_t attention_scratch_bytes(std::size_t rows, std::size_t heads, std::size_t head_dim,
                                     std::size_t length);
 

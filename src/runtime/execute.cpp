@@ -4,12 +4,13 @@
 #include <cmath>
 #include <cstring>
 
+#include "runtime/attend.h"
+
 namespace halfbyte {
 
 namespace {
 
-constexpr std::uint64_t kStreamedRows = 4;    // up to here weights go from memory to registers
-constexpr std::uint64_t kAttentionRows = 32;  // query rows a unit of attention work
+constexpr std::uint64_t kStreamedRows = 4;  // up to here weights go from memory to registers
 
 // Input rows of a linear step, in the forms that its matrices take.
 struct LinearInput {
@@ -69,14 +70,12 @@ class Runner {
         store(step);
         break;
       case Op::attention:
-        for (std::size_t i = 0; i < pass_.segments.size(); ++i)
-          attention(self_attention(step, pass_.segments[i]), i);
+        attend_segments([&](const Segment& s) { return self_attention(step, s); });
         break;
       case Op::cross_store:
         return;  // done once, after the encoder
       case Op::cross_attention:
-        for (std::size_t i = 0; i < pass_.segments.size(); ++i)
-          attention(cross_attention(step, pass_.segments[i]), i);
+        attend_segments([&](const Segment& s) { return cross_attention(step, s); });
         break;
     }
     team_.barrier();
@@ -426,23 +425,13 @@ class Runner {
     return args;
   }
 
-  // One segment's. Each segment starts with another thread: what one leaves uneven, the next evens
-  // out.
-  void attention(const AttentionArgs& args, std::size_t segment) {
-    const std::size_t turn = (thread_ + segment) % team_.size();
-    if (args.rows == 1) {
-      const auto [begin, end] = split_range(args.heads, team_.size(), turn);
-      if (begin < end) ops_.attention(args, begin, end, 0, 1, scratch_.kernel);
-      return;
-    }
-    // Units go round the threads, since later rows of a causal pass see more keys.
-    const std::uint64_t group = args.heads / args.kv_heads;
-    const std::uint64_t blocks = (args.rows + kAttentionRows - 1) / kAttentionRows;
-    for (std::uint64_t unit = turn; unit < blocks * args.kv_heads; unit += team_.size()) {
-      const std::uint64_t row = unit / args.kv_heads * kAttentionRows;
-      const std::uint64_t head = unit % args.kv_heads * group;
-      ops_.attention(args, head, head + group, row,
-                     std::min<std::uint64_t>(args.rows, row + kAttentionRows), scratch_.kernel);
+  // One segment after the other: they share the counter and the memory for parts of the answer.
+  template <typename ArgsOf>
+  void attend_segments(const ArgsOf& args_of) {
+    for (std::size_t i = 0; i < pass_.segments.size(); ++i) {
+      if (i > 0) team_.barrier();
+      attend(ops_, args_of(pass_.segments[i]),
+             {thread_, team_, scratch_.kernel, space_.attention_parts()});
     }
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/row_ops.h"
+#include "runtime/attend.h"
 
 namespace halfbyte {
 
@@ -37,6 +38,16 @@ std::uint64_t attention_scratch(const Plan& plan, std::uint64_t rows, std::uint6
   return bytes;
 }
 
+std::uint64_t attention_parts(const Plan& plan, std::uint64_t rows, std::uint64_t length) {
+  std::uint64_t floats = 0;
+  for (const StackPlan* stack : {&plan.encoder, &plan.decoder}) {
+    if (stack->steps.empty()) continue;
+    floats = std::max(
+        floats, attention_parts_floats(rows, stack->spec.heads, stack->spec.head_dim, length));
+  }
+  return floats;
+}
+
 }  // namespace
 
 Workspace::Workspace(const Plan& plan, std::uint64_t rows, std::uint64_t length,
@@ -45,6 +56,7 @@ Workspace::Workspace(const Plan& plan, std::uint64_t rows, std::uint64_t length,
   const std::uint64_t k = widest_input(plan);
   const std::uint64_t kernel =
       std::max<std::uint64_t>(linear_scratch_bytes(k), attention_scratch(plan, rows, length));
+  const std::uint64_t parts = attention_parts(plan, rows, length);
   std::uint64_t widest = k;
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < kBuffers; ++i) {
@@ -53,13 +65,14 @@ Workspace::Workspace(const Plan& plan, std::uint64_t rows, std::uint64_t length,
     total += Arena::cost<float>(rows * widths_[i]);
   }
   total += Arena::cost<float>(rows * k) + Arena::cost<std::uint16_t>(bf16_words(rows, k)) +
-           quantized_cost(rows, k);
+           Arena::cost<float>(parts) + quantized_cost(rows, k);
   total += threads * (Arena::cost<std::byte>(kernel) + Arena::cost<float>(widest) +
                       Arena::cost<std::uint16_t>(bf16_words(1, k)) + quantized_cost(1, k));
   arena_ = Arena(total);
   for (std::size_t i = 0; i < kBuffers; ++i) buffers_[i] = arena_.take<float>(rows * widths_[i]);
   staging_ = arena_.take<float>(rows * k);
   bf16_ = arena_.take<std::uint16_t>(bf16_words(rows, k));
+  attention_parts_ = arena_.take<float>(parts);
   quantized_ = take_quantized(arena_, rows, k);
   for (std::size_t i = 0; i < threads; ++i) {
     ThreadScratch scratch;

@@ -26,8 +26,9 @@ class Workspace {
   std::uint64_t max_rows() const { return rows_; }
   float* buffer(Buffer which) const { return buffers_[static_cast<std::size_t>(which)]; }
   std::uint64_t width(Buffer which) const { return widths_[static_cast<std::size_t>(which)]; }
-  float* staging() const { return staging_; }    // [rows, widest k]
-  std::uint16_t* bf16() const { return bf16_; }  // bf16_words(rows, widest k)
+  float* staging() const { return staging_; }                  // [rows, widest k]
+  std::uint16_t* bf16() const { return bf16_; }                // bf16_words(rows, widest k)
+  float* attention_parts() const { return attention_parts_; }  // attention_parts_floats
   // For `rows` rows of k inputs.
   QuantizedRows quantized(std::uint64_t rows, std::uint64_t k) const;
   const ThreadScratch& thread(std::size_t index) const { return threads_[index]; }
@@ -41,6 +42,7 @@ class Workspace {
   float* buffers_[kBuffers] = {};
   float* staging_ = nullptr;
   std::uint16_t* bf16_ = nullptr;
+  float* attention_parts_ = nullptr;
   QuantizedRows quantized_;
   std::vector<ThreadScratch> threads_;
   Arena arena_;

@@ -1,142 +1,47 @@
 // Attention with one pass over the keys and an online softmax (Milakov & Gimelshein 2018; tiled as
-// in Dao et al. 2022, "FlashAttention"), written once over the vocabulary of an ISA's vec.h.
-// Included in an anonymous namespace, after generic/math.inl and generic/attention_layout.inl.
+// in Dao et al. 2022, "FlashAttention"; the keys of few rows shared out by chunks as in Dao et al.
+// 2023, "Flash-Decoding"), written once over the vocabulary of an ISA's vec.h. Included in an
+// anonymous namespace, after generic/math.inl and the other generic/attention_*.inl.
 //
-// A block of query rows (positions x the heads of one KV head) goes through the tiles of 64 keys
-// that its rows see. A tile is decoded to f32 once, its keys transposed: then scores = Q K^T and
-// outputs += P V are the same small matrix product, with keys or channels in the lanes. One row
-// (decode) takes the same path. Every number of a row is computed by operations whose order depends
-// on the row alone, so a row does not depend on what is computed with it.
-
-// Rows of a matrix: f32, or the f16 of a cache.
-struct Floats {
-  static Vec get(const std::byte* row, std::size_t i) {
-    return load(reinterpret_cast<const float*>(row) + i);
-  }
-};
-struct Halves {
-  static Vec get(const std::byte* row, std::size_t i) { return load_half(row + 2 * i); }
-};
-
-// c[r][columns] = sum over i in [begin, end) of a[r][i] * b[i][columns], for some rows. Starts from
-// zero, or from c[r][..] * factors[r]. Every sum runs over ascending i, however many rows and
-// columns are computed side by side.
-struct Product {
-  const float* a;
-  std::size_t a_stride;
-  const std::byte* b;
-  std::size_t b_stride;  // bytes
-  std::size_t begin;
-  std::size_t end;
-  float* c;
-  std::size_t c_stride;
-  const float* factors;  // nullptr: from zero
-};
-
-// C vectors of columns from `column`, for R rows.
-template <class Source, std::size_t R, std::size_t C>
-void multiply(const Product& p, std::size_t column) noexcept {
-  Vec sums[R][C];
-  for (std::size_t r = 0; r < R; ++r) {
-    const float* c = p.c + r * p.c_stride + column;
-    for (std::size_t j = 0; j < C; ++j)
-      sums[r][j] =
-          p.factors == nullptr ? set1(0.0f) : mul(set1(p.factors[r]), load(c + j * kLanes));
-  }
-  const std::byte* b = p.b + p.begin * p.b_stride;
-  const float* a = p.a + p.begin;
-  for (std::size_t i = p.begin; i < p.end; ++i, b += p.b_stride, ++a) {
-    Vec row[C];
-    for (std::size_t j = 0; j < C; ++j) row[j] = Source::get(b, column + j * kLanes);
-    for (std::size_t r = 0; r < R; ++r) {
-      const Vec factor = set1(a[r * p.a_stride]);
-      for (std::size_t j = 0; j < C; ++j) sums[r][j] = fma(factor, row[j], sums[r][j]);
-    }
-  }
-  for (std::size_t r = 0; r < R; ++r)
-    for (std::size_t j = 0; j < C; ++j)
-      store(p.c + r * p.c_stride + column + j * kLanes, sums[r][j]);
-}
-
-// Columns [first, last), multiples of kLanes, for R rows: as many vectors at once as there are
-// registers, since a few sums alone would wait for each other.
-template <class Source, std::size_t R>
-void multiply_columns(const Product& p, std::size_t first, std::size_t last) noexcept {
-  constexpr std::size_t kWide = R * 8 <= kSums ? 8 : R * 4 <= kSums ? 4 : 2;
-  for (; last - first >= kWide * kLanes; first += kWide * kLanes)
-    multiply<Source, R, kWide>(p, first);
-  for (; last - first >= 2 * kLanes; first += 2 * kLanes) multiply<Source, R, 2>(p, first);
-  if (first < last) multiply<Source, R, 1>(p, first);
-}
-
-using Multiply = void (*)(const Product&, std::size_t, std::size_t) noexcept;
-// [rows - 1]
-template <class Source>
-constexpr Multiply kMultiply[kMaxRowTile] = {
-    multiply_columns<Source, 1>, multiply_columns<Source, 2>, multiply_columns<Source, 3>,
-    multiply_columns<Source, 4>, multiply_columns<Source, 5>, multiply_columns<Source, 6>,
-    multiply_columns<Source, 7>, multiply_columns<Source, 8>};
-
-inline const std::byte* bytes(const float* p) {
-  return reinterpret_cast<const std::byte*>(p);
-}
-
-inline Vec load_half_some(const std::byte* p, std::size_t n) {
-  if (n >= kLanes) return load_half(p);
-  std::byte rest[kLanes * 2] = {};
-  std::memcpy(rest, p, n * 2);
-  return load_half(rest);
-}
-
-// Decoders of a cached row: the values from i on, of which `left` exist, then zeros.
-struct F32Row {
-  static Vec get(const std::byte* row, std::size_t i, std::size_t left) {
-    const auto* floats = reinterpret_cast<const float*>(row) + i;
-    return left >= kLanes ? load(floats) : load_first(floats, left);
-  }
-};
-struct F16Row {
-  static Vec get(const std::byte* row, std::size_t i, std::size_t left) {
-    return load_half_some(row + 2 * i, left);
-  }
-};
-struct Q8Row {
-  static Vec get(const std::byte* row, std::size_t i, std::size_t /*left*/) {
-    const std::byte* block = row + i / kQ8Block * kQ8BlockBytes;
-    return mul(broadcast_half(block), load_int8(block + 2 + i % kQ8Block));
-  }
-};
-
-// Vector j of dst, `step` floats apart, = values [j * kLanes, ..) of a cached row of n, zeros up to
-// dim. Returns zeros, or NaN in the lanes that met a value that is not finite.
-template <class Row>
-inline Vec load_row(const std::byte* src, std::size_t n, std::size_t dim, float* dst,
-                    std::size_t step) {
-  const Vec zero = set1(0.0f);
-  Vec check = zero;
-  for (std::size_t i = 0; i < dim; i += kLanes, dst += step) {
-    const Vec v = i < n ? Row::get(src, i, n - i) : zero;
-    check = fma(v, zero, check);
-    store(dst, v);
-  }
-  return check;
-}
+// A block of query rows (positions x the heads of one KV head) goes through the chunks of keys that
+// its rows see, and through each chunk in tiles of 64 keys. A tile is decoded to f32 once, its keys
+// transposed: then scores = Q K^T and outputs += P V are the same small matrix product, with keys
+// or channels in the lanes. One row (decode) takes the same path. Every number of a row is computed
+// by operations whose order depends on the row alone, so a row does not depend on what is computed
+// with it.
 
 // A thread's state: the arguments and its scratch.
 struct Worker {
   const AttentionArgs& args;
-  std::size_t dim;  // head_dim rounded up to whole vectors of any ISA
+  std::size_t dim;   // head_dim rounded up to whole vectors of any ISA
+  std::size_t part;  // floats of a part
   float* queries;
-  float* outputs;
+  float* parts;
+  float* totals;
   float* keys;
   float* values;
   float* staging;
   float* scores;
-  float* maxima;
-  float* sums;
   float* hidden;
   KeyRange* ranges;
 };
+
+Worker make_worker(const AttentionArgs& args, std::byte* scratch) {
+  const AttentionLayout at = attention_layout(args.head_dim);
+  auto* memory = reinterpret_cast<float*>(scratch);
+  return {args,
+          padded_dim(args.head_dim),
+          part_floats(args.head_dim),
+          memory + at.queries,
+          memory + at.parts,
+          memory + at.totals,
+          memory + at.keys,
+          memory + at.values,
+          memory + at.staging,
+          memory + at.scores,
+          memory + at.hidden,
+          reinterpret_cast<KeyRange*>(memory + at.ranges)};
+}
 
 // Query i of a block is head head_begin + i / rows, row row_begin + i % rows.
 struct Block {
@@ -165,91 +70,10 @@ inline KeyRange in_tile(KeyRange keys, std::size_t tile) {
   return {smaller(begin, end), end};
 }
 
-inline bool is_hidden(const AttentionArgs& args, std::size_t key) {
-  return args.key_mask != nullptr && args.key_mask[key] == 0;
+void load_hidden(const Tile& tile, float* hidden) {
+  for (std::size_t key = tile.range.begin; key < tile.range.end; ++key)
+    hidden[key] = tile.hidden(key) ? -kInfinity : 0.0f;
 }
-
-inline const std::byte* cached(const CacheView& view, std::size_t kv_head, std::size_t position) {
-  return view.data + kv_head * view.head_stride + position * view.position_stride;
-}
-
-// Asks for the memory of the key and value one tile ahead of `position`: their rows lie apart, and
-// a tile takes about as long to compute as to fetch.
-inline void prefetch_ahead(const Worker& w, std::size_t kv_head, std::size_t position) {
-  constexpr std::size_t kCacheLine = 64;
-  const std::size_t ahead = position + kKeyTile;
-  if (ahead >= w.args.length) return;
-  const CacheView* const views[] = {&w.args.keys, &w.args.values};
-  for (const CacheView* view : views) {
-    const std::byte* row = cached(*view, kv_head, ahead);
-    for (std::size_t i = 0; i < view->position_stride; i += kCacheLine)
-      __builtin_prefetch(row + i, 0, 2);
-  }
-}
-
-// Decodes and transposes keys `range` of the tile, kLanes keys at a time through squares of
-// kLanes x kLanes floats. Lanes outside stay undefined: their scores are masked. Hidden keys become
-// zeros, so that they cannot bring a NaN in.
-template <class Row>
-void load_keys(const Worker& w, std::size_t kv_head, std::size_t tile, KeyRange range) noexcept {
-  constexpr std::size_t kSquare = kLanes * kLanes;
-  const std::size_t dim = w.args.head_dim;
-  for (std::size_t first = range.begin / kLanes * kLanes; first < range.end; first += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      const std::size_t key = first + lane;
-      float* dst = w.staging + lane * kLanes;
-      if (key < range.begin || key >= range.end || is_hidden(w.args, tile + key)) {
-        for (std::size_t i = 0; i < dim; i += kLanes) store(dst + i * kLanes, set1(0.0f));
-      } else {
-        load_row<Row>(cached(w.args.keys, kv_head, tile + key), dim, dim, dst, kSquare);
-        prefetch_ahead(w, kv_head, tile + key);
-      }
-    }
-    for (std::size_t i = 0; i < dim; i += kLanes)
-      transpose<kKeyTile>(w.staging + i * kLanes, w.keys + i * kKeyTile + first);
-  }
-}
-
-// Decodes values `range` of the tile, hidden ones as zeros. True if all are finite.
-template <class Row>
-bool load_values(const Worker& w, std::size_t kv_head, std::size_t tile, KeyRange range) noexcept {
-  Vec check = set1(0.0f);
-  for (std::size_t key = range.begin; key < range.end; ++key) {
-    float* dst = w.values + key * w.dim;
-    if (is_hidden(w.args, tile + key)) {
-      std::memset(dst, 0, w.dim * sizeof(float));
-    } else {
-      const std::byte* src = cached(w.args.values, kv_head, tile + key);
-      check = add(check, load_row<Row>(src, w.args.head_dim, w.dim, dst, kLanes));
-    }
-  }
-  return !any(is_nan(check));
-}
-
-// The loaders of a cache's type.
-struct Loaders {
-  void (*keys)(const Worker&, std::size_t, std::size_t, KeyRange) noexcept;
-  bool (*values)(const Worker&, std::size_t, std::size_t, KeyRange) noexcept;
-};
-template <class Row>
-constexpr Loaders kLoaders = {load_keys<Row>, load_values<Row>};
-inline const Loaders& loaders(DType dtype) {
-  if (dtype == DType::f16) return kLoaders<F16Row>;
-  return dtype == DType::f32 ? kLoaders<F32Row> : kLoaders<Q8Row>;
-}
-
-void load_hidden(const Worker& w, std::size_t tile, KeyRange range) {
-  for (std::size_t key = range.begin; key < range.end; ++key)
-    w.hidden[key] = is_hidden(w.args, tile + key) ? -kInfinity : 0.0f;
-}
-
-// The values of a tile as a matrix: decoded, or the cache itself.
-struct Values {
-  const std::byte* data;  // of the tile's first key
-  std::size_t stride;     // bytes
-  const Multiply* multiply;
-  bool finite;
-};
 
 // Queries [first, first + count) of a block in one tile.
 struct Step {
@@ -323,38 +147,70 @@ float weigh_scores(const Worker& w, const Step& step, std::size_t r, float shift
   return reduce_add(sum);
 }
 
+// Where a part has its sum and maximum.
+inline float& sum_of(float* part, std::size_t dim) {
+  return part[dim];
+}
+inline float& max_of(float* part, std::size_t dim) {
+  return part[dim + 1];
+}
+
+// The maximum of both; once NaN, always NaN.
+inline float join_max(float a, float b) {
+  return a >= b || a != a ? a : b;
+}
+// What to subtract from scores of that maximum; with nothing seen yet all weights are 0.
+inline float shift_of(float max) {
+  return max == -kInfinity ? 0.0f : max;
+}
+
 // The online softmax: makes weights of the scores, brings maxima and sums up to date, and returns
 // in factors[] what the outputs so far must be multiplied with.
 void update_softmax(const Worker& w, const Step& step, float* factors) {
-  float* maxima = w.maxima + step.first;
-  float* sums = w.sums + step.first;
+  float* part = w.parts + step.first * w.part;
   float shifts[kMaxRowTile];
   const bool plain = w.args.softcap <= 0.0f && w.args.bias == nullptr && w.args.key_mask == nullptr;
   for (std::size_t r = 0; r < step.count; ++r) {
     if (!plain) adjust_scores(w, step, r);
-    const float top = mask_scores(w, step, r);
-    const float before = maxima[r];
-    maxima[r] = before >= top || before != before ? before : top;  // once NaN, always NaN
-    shifts[r] = maxima[r] == -kInfinity ? 0.0f : maxima[r];  // nothing seen yet: weights are 0
+    float& max = max_of(part + r * w.part, w.dim);
+    const float before = max;
+    max = join_max(before, mask_scores(w, step, r));
+    shifts[r] = shift_of(max);
     factors[r] = before - shifts[r];
   }
   for (std::size_t r = 0; r < step.count; r += kLanes)
     store(factors + r, exp_nonpositive(load(factors + r)));
-  for (std::size_t r = 0; r < step.count; ++r)
-    sums[r] = sums[r] * factors[r] + weigh_scores(w, step, r, shifts[r]);
+  for (std::size_t r = 0; r < step.count; ++r) {
+    float& sum = sum_of(part + r * w.part, w.dim);
+    sum = sum * factors[r] + weigh_scores(w, step, r, shifts[r]);
+  }
 }
+
+// The values of a tile as a matrix: decoded, or the cache itself.
+struct Values {
+  const std::byte* data;  // of the tile's first key
+  std::size_t stride;     // bytes
+  const Multiply* multiply;
+  bool finite;
+  // The cache's rows of the next tile, to be asked for; nullptr for none.
+  const std::byte* next_keys;
+  const std::byte* next_values;
+};
 
 // Takes the tile into the step's rows.
 void attend(const Worker& w, const Step& step, const Values& values) {
+  const AttentionArgs& args = w.args;
   const Product scores{w.queries + step.first * w.dim,
                        w.dim,
                        bytes(w.keys),
                        kKeyTile * sizeof(float),
                        0,
-                       w.args.head_dim,
+                       args.head_dim,
                        w.scores,
                        kKeyTile,
-                       nullptr};
+                       nullptr,
+                       values.next_keys,
+                       args.keys.position_stride * kKeyTile / args.head_dim};
   kMultiply<Floats>[step.count - 1](scores, step.begin(), step.end());
   float factors[kMaxLanes] = {};
   update_softmax(w, step, factors);
@@ -364,9 +220,11 @@ void attend(const Worker& w, const Step& step, const Values& values) {
                   values.stride,
                   step.range.begin,
                   step.range.end,
-                  w.outputs + step.first * w.dim,
-                  w.dim,
-                  factors};
+                  w.parts + step.first * w.part,
+                  w.part,
+                  factors,
+                  values.next_values,
+                  args.values.position_stride};
   if (values.finite) {
     values.multiply[step.count - 1](outputs, 0, w.dim);
     return;
@@ -377,15 +235,14 @@ void attend(const Worker& w, const Step& step, const Values& values) {
     outputs.end = step.rows[r].end;
     values.multiply[0](outputs, 0, w.dim);
     outputs.a += kKeyTile;
-    outputs.c += w.dim;
+    outputs.c += w.part;
     outputs.factors += 1;
   }
 }
 
 void load_queries(const Worker& w, const Block& block) {
   const AttentionArgs& args = w.args;
-  const std::size_t count = block.queries();
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < block.queries(); ++i) {
     const float* q = args.q + block.row(i) * args.q_stride + block.head(i) * args.head_dim;
     float* dst = w.queries + i * w.dim;
     for (std::size_t d = 0; d < args.head_dim; d += kLanes) {
@@ -393,51 +250,49 @@ void load_queries(const Worker& w, const Block& block) {
       store(dst + d, mul(set1(args.scale), left >= kLanes ? load(q + d) : load_first(q + d, left)));
     }
     w.ranges[i] = visible_keys(args, block.row(i));
-    w.maxima[i] = -kInfinity;
-    w.sums[i] = 0.0f;
-  }
-  std::memset(w.outputs, 0, count * w.dim * sizeof(float));
-}
-
-void store_outputs(const Worker& w, const Block& block) {
-  const AttentionArgs& args = w.args;
-  for (std::size_t i = 0; i < block.queries(); ++i) {
-    float* out = args.out + block.row(i) * args.out_stride + block.head(i) * args.head_dim;
-    const float* src = w.outputs + i * w.dim;
-    const Vec sum = set1(w.sums[i] == 0.0f ? 1.0f : w.sums[i]);  // saw nothing: outputs are 0
-    for (std::size_t d = 0; d < args.head_dim; d += kLanes) {
-      const std::size_t left = args.head_dim - d;
-      const Vec v = div(load(src + d), sum);
-      if (left >= kLanes) {
-        store(out + d, v);
-      } else {
-        store_first(out + d, v, left);
-      }
-    }
   }
 }
 
-// The values `range` of a tile. One position's heads read halves where they lie: decoding them
-// first only pays for many rows. (One position also means that all see the same keys.)
-Values tile_values(const Worker& w, const Block& block, std::size_t tile, KeyRange range) {
+// What any row of the block sees.
+KeyRange keys_of(const Worker& w, const Block& block) {
+  KeyRange keys{w.args.length, 0};
+  for (std::size_t i = 0; i < block.rows; ++i) {
+    if (w.ranges[i].begin == w.ranges[i].end) continue;
+    keys = {smaller(keys.begin, w.ranges[i].begin), larger(keys.end, w.ranges[i].end)};
+  }
+  return keys.begin < keys.end ? keys : KeyRange{0, 0};
+}
+
+// The values of a tile. One position's heads read the cache where it lies: decoding it first only
+// pays for many rows. (One position also means that all see the same keys.)
+Values tile_values(const Worker& w, const Block& block, const Tile& tile) {
   const CacheView& cache = w.args.values;
-  if (block.rows == 1 && cache.dtype == DType::f16 && w.args.head_dim == w.dim &&
-      w.args.key_mask == nullptr)
-    return {cached(cache, block.kv_head, tile), cache.position_stride, kMultiply<Halves>, true};
-  const bool finite = loaders(cache.dtype).values(w, block.kv_head, tile, range);
-  return {bytes(w.values), w.dim * sizeof(float), kMultiply<Floats>, finite || block.rows == 1};
+  const CacheType& type = cache_type(cache.dtype);
+  if (block.rows == 1 && w.args.head_dim == w.dim && w.args.key_mask == nullptr) {
+    const bool more = tile.first + kKeyTile < w.args.length;
+    return {tile.value(0),
+            cache.position_stride,
+            type.multiply,
+            true,
+            more ? tile.key(kKeyTile) : nullptr,
+            more ? tile.value(kKeyTile) : nullptr};
+  }
+  const bool finite = type.load_values(tile, w.dim, w.values);
+  return {bytes(w.values),   w.dim * sizeof(float),
+          kMultiply<Floats>, finite || block.rows == 1,
+          nullptr,           nullptr};
 }
 
-// All rows of the block against the keys `range` of one tile.
-void attend_tile(const Worker& w, const Block& block, std::size_t tile, KeyRange range) {
-  loaders(w.args.keys.dtype).keys(w, block.kv_head, tile, range);
-  const Values values = tile_values(w, block, tile, range);
-  if (w.args.key_mask != nullptr) load_hidden(w, tile, range);
+// All rows of the block against the keys of one tile.
+void attend_tile(const Worker& w, const Block& block, const Tile& tile) {
+  cache_type(w.args.keys.dtype).load_keys(tile, w.staging, w.keys);
+  const Values values = tile_values(w, block, tile);
+  if (w.args.key_mask != nullptr) load_hidden(tile, w.hidden);
   for (std::size_t first = 0; first < block.queries(); first += kRowTile) {
     const std::size_t left = block.queries() - first;
-    Step step{block, first, smaller(left, kRowTile), tile, {kKeyTile, 0}, {}};
+    Step step{block, first, smaller(left, kRowTile), tile.first, {kKeyTile, 0}, {}};
     for (std::size_t r = 0; r < step.count; ++r) {
-      const KeyRange seen = in_tile(w.ranges[first + r], tile);
+      const KeyRange seen = in_tile(w.ranges[first + r], tile.first);
       step.rows[r] = seen;
       if (seen.begin == seen.end) continue;
       step.range.begin = smaller(step.range.begin, seen.begin);
@@ -447,43 +302,158 @@ void attend_tile(const Worker& w, const Block& block, std::size_t tile, KeyRange
   }
 }
 
+// Leaves in w.parts what the keys, of one chunk, give the rows of the block.
+void attend_chunk(const Worker& w, const Block& block, KeyRange keys) {
+  const std::size_t count = block.queries();
+  std::memset(w.parts, 0, count * w.part * sizeof(float));
+  for (std::size_t i = 0; i < count; ++i) max_of(w.parts + i * w.part, w.dim) = -kInfinity;
+  for (std::size_t tile = keys.begin / kKeyTile * kKeyTile; tile < keys.end; tile += kKeyTile)
+    attend_tile(w, block, {w.args, block.kv_head, tile, in_tile(keys, tile)});
+}
+
+// The parts of up to kLanes rows are taken into their totals.
+struct Merge {
+  std::size_t dim;
+  std::size_t count = 0;
+  float* totals[kLanes] = {};
+  const float* parts[kLanes] = {};
+
+  void add(float* total, const float* part) {
+    totals[count] = total;
+    parts[count] = part;
+    if (++count == kLanes) flush();
+  }
+  void flush() {
+    float old_factors[kLanes] = {};
+    float new_factors[kLanes] = {};
+    for (std::size_t i = 0; i < count; ++i) {
+      float& max = max_of(totals[i], dim);
+      const float before = max;
+      const float other = parts[i][dim + 1];
+      max = join_max(before, other);
+      old_factors[i] = before - shift_of(max);
+      new_factors[i] = other - shift_of(max);
+    }
+    store(old_factors, exp_nonpositive(load(old_factors)));
+    store(new_factors, exp_nonpositive(load(new_factors)));
+    for (std::size_t i = 0; i < count; ++i) {
+      const float max = max_of(totals[i], dim);
+      // The sum too, in the vector behind the outputs.
+      for (std::size_t d = 0; d <= dim; d += kLanes) {
+        const Vec before = mul(load(totals[i] + d), set1(old_factors[i]));
+        store(totals[i] + d, fma(load(parts[i] + d), set1(new_factors[i]), before));
+      }
+      max_of(totals[i], dim) = max;
+    }
+    count = 0;
+  }
+};
+
+// Takes w.parts, of one chunk, into the totals of the rows that see some of it.
+void merge_chunk(const Worker& w, const Block& block, std::size_t chunk) {
+  Merge merge{w.dim};
+  for (std::size_t i = 0; i < block.queries(); ++i) {
+    const KeyRange chunks = chunks_of(w.ranges[i]);
+    if (chunk < chunks.begin || chunk >= chunks.end) continue;
+    float* total = w.totals + i * w.part;
+    const float* part = w.parts + i * w.part;
+    if (chunk == chunks.begin) {
+      std::memcpy(total, part, w.part * sizeof(float));
+    } else {
+      merge.add(total, part);
+    }
+  }
+  merge.flush();
+}
+
+// out = a total divided by its sum.
+void store_output(const AttentionArgs& args, const float* total, float* out) {
+  const float gathered = total[padded_dim(args.head_dim)];
+  const Vec sum = set1(gathered == 0.0f ? 1.0f : gathered);  // saw nothing: outputs are 0
+  for (std::size_t d = 0; d < args.head_dim; d += kLanes) {
+    const std::size_t left = args.head_dim - d;
+    const Vec v = div(load(total + d), sum);
+    if (left >= kLanes) {
+      store(out + d, v);
+    } else {
+      store_first(out + d, v, left);
+    }
+  }
+}
+
+inline float* output_of(const AttentionArgs& args, std::size_t head, std::size_t row) {
+  return args.out + row * args.out_stride + head * args.head_dim;
+}
+
 void attend_block(const Worker& w, const Block& block) {
   load_queries(w, block);
-  KeyRange keys{w.args.length, 0};  // what any row sees
-  for (std::size_t i = 0; i < block.rows; ++i) {
-    if (w.ranges[i].begin == w.ranges[i].end) continue;
-    keys = {smaller(keys.begin, w.ranges[i].begin), larger(keys.end, w.ranges[i].end)};
+  const std::size_t count = block.queries();
+  for (std::size_t i = 0; i < count; ++i)
+    if (w.ranges[i].begin == w.ranges[i].end)
+      std::memset(w.totals + i * w.part, 0, w.part * sizeof(float));
+  const KeyRange keys = keys_of(w, block);
+  const KeyRange chunks = chunks_of(keys);
+  for (std::size_t chunk = chunks.begin; chunk < chunks.end; ++chunk) {
+    attend_chunk(w, block, in_chunk(keys, chunk));
+    merge_chunk(w, block, chunk);
   }
-  for (std::size_t tile = keys.begin / kKeyTile * kKeyTile; tile < keys.end; tile += kKeyTile)
-    attend_tile(w, block, tile, in_tile(keys, tile));
-  store_outputs(w, block);
+  for (std::size_t i = 0; i < count; ++i)
+    store_output(w.args, w.totals + i * w.part, output_of(w.args, block.head(i), block.row(i)));
+}
+
+// Cuts heads and rows into blocks of whole row tiles of one head where there is room: their rows
+// see about the same keys. Calls body(block).
+template <class Body>
+void for_blocks(const AttentionArgs& args, KeyRange heads, KeyRange rows, const Body& body) {
+  const std::size_t group = args.heads / args.kv_heads;
+  for (std::size_t head = heads.begin; head < heads.end;) {
+    const std::size_t group_end = smaller((head / group + 1) * group, heads.end);
+    const std::size_t count = smaller(group_end - head, kBlockQueries);
+    const std::size_t room = kBlockQueries / count;
+    const std::size_t step = room > kRowTile ? room / kRowTile * kRowTile : room;
+    for (std::size_t row = rows.begin; row < rows.end; row += step)
+      body(Block{head / group, head, row, count, smaller(step, rows.end - row)});
+    head += count;
+  }
 }
 
 void attention(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
                std::size_t row_begin, std::size_t row_end, std::byte* scratch) noexcept {
-  const AttentionLayout at = attention_layout(args.head_dim);
-  auto* memory = reinterpret_cast<float*>(scratch);
-  const Worker w{args,
-                 padded_dim(args.head_dim),
-                 memory + at.queries,
-                 memory + at.outputs,
-                 memory + at.keys,
-                 memory + at.values,
-                 memory + at.staging,
-                 memory + at.scores,
-                 memory + at.maxima,
-                 memory + at.sums,
-                 memory + at.hidden,
-                 reinterpret_cast<KeyRange*>(memory + at.ranges)};
-  const std::size_t group = args.heads / args.kv_heads;
-  for (std::size_t head = head_begin; head < head_end;) {
-    const std::size_t group_end = smaller((head / group + 1) * group, head_end);
-    const std::size_t heads = smaller(group_end - head, kBlockQueries);
-    // Whole row tiles of one head where there is room: their rows see about the same keys.
-    const std::size_t room = kBlockQueries / heads;
-    const std::size_t rows = room > kRowTile ? room / kRowTile * kRowTile : room;
-    for (std::size_t row = row_begin; row < row_end; row += rows)
-      attend_block(w, {head / group, head, row, heads, smaller(rows, row_end - row)});
-    head += heads;
+  const Worker w = make_worker(args, scratch);
+  for_blocks(args, {head_begin, head_end}, {row_begin, row_end},
+             [&](const Block& block) { attend_block(w, block); });
+}
+
+void attention_part(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+                    std::size_t chunk, const AttentionParts& parts, std::byte* scratch) noexcept {
+  const Worker w = make_worker(args, scratch);
+  for_blocks(args, {head_begin, head_end}, {0, args.rows}, [&](const Block& block) {
+    load_queries(w, block);
+    attend_chunk(w, block, in_chunk(keys_of(w, block), chunk));
+    for (std::size_t i = 0; i < block.queries(); ++i)
+      std::memcpy(part_of(args, parts, block.head(i), block.row(i), chunk), w.parts + i * w.part,
+                  w.part * sizeof(float));
+  });
+}
+
+void attention_merge(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+                     const AttentionParts& parts) noexcept {
+  const std::size_t dim = padded_dim(args.head_dim);
+  for (std::size_t head = head_begin; head < head_end; ++head) {
+    for (std::size_t row = 0; row < args.rows; ++row) {
+      const KeyRange chunks = chunks_of(visible_keys(args, row));
+      float* const out = output_of(args, head, row);
+      if (chunks.begin == chunks.end) {
+        std::memset(out, 0, args.head_dim * sizeof(float));
+        continue;
+      }
+      float* const total = part_of(args, parts, head, row, chunks.begin);
+      for (std::size_t chunk = chunks.begin + 1; chunk < chunks.end; ++chunk) {
+        Merge merge{dim};
+        merge.add(total, part_of(args, parts, head, row, chunk));
+        merge.flush();
+      }
+      store_output(args, total, out);
+    }
   }
 }

@@ -1,12 +1,13 @@
-// What every implementation of attention agrees on: which keys a row sees, the key tile, and the
-// scratch of a thread. Included inside each file's anonymous namespace, so that nothing here is
-// shared between objects that are compiled with different flags.
+// What every implementation of attention agrees on: which keys a row sees, the key tile, the parts
+// of a row's answer, and the scratch of a thread. Included inside each file's anonymous namespace,
+// so that nothing here is shared between objects that are compiled with different flags.
 
 // Keys enter the online softmax in tiles that start at multiples of this, whatever rows and heads
 // are computed together: so a row's result does not depend on them.
 constexpr std::size_t kKeyTile = 64;
+static_assert(kAttentionChunk % kKeyTile == 0);
 // Query rows (positions x heads of one KV head) that share a decoded tile of keys and values.
-constexpr std::size_t kBlockQueries = 128;
+constexpr std::size_t kBlockQueries = 256;
 constexpr std::size_t kMaxLanes = 16;      // of any ISA
 constexpr std::size_t kMaxRowTile = 8;     // query rows in registers, of any ISA
 constexpr std::size_t kQ8BlockBytes = 34;  // f16 scale, 32 codes
@@ -14,6 +15,12 @@ constexpr std::size_t kQ8Block = 32;
 
 constexpr std::size_t padded_dim(std::size_t head_dim) {
   return (head_dim + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
+}
+
+// What some keys give a row: the sum of exp(score - max) * value, [padded_dim]; then the sum of
+// exp(score - max) and max.
+constexpr std::size_t part_floats(std::size_t head_dim) {
+  return padded_dim(head_dim) + kMaxLanes;
 }
 
 // Keys [begin, end).
@@ -25,13 +32,12 @@ struct KeyRange {
 // Offsets in floats of a thread's scratch; each part starts on 64 bytes. D = padded_dim.
 struct AttentionLayout {
   std::size_t queries;  // [kBlockQueries][D], scaled
-  std::size_t outputs;  // [kBlockQueries][D], not yet divided by the sum
+  std::size_t parts;    // [kBlockQueries][part_floats], of one chunk
+  std::size_t totals;   // [kBlockQueries][part_floats], of the chunks so far
   std::size_t keys;     // [D][kKeyTile], a tile transposed
   std::size_t values;   // [kKeyTile][D]
   std::size_t staging;  // [kMaxLanes][D] floats, keys before they are transposed
   std::size_t scores;   // [kMaxRowTile][kKeyTile]
-  std::size_t maxima;   // [kBlockQueries]
-  std::size_t sums;     // [kBlockQueries]
   std::size_t hidden;   // [kKeyTile], -inf for keys that key_mask hides, else 0
   std::size_t ranges;   // [kBlockQueries] of KeyRange: the keys that each query sees
   std::size_t end;
@@ -40,14 +46,13 @@ struct AttentionLayout {
 constexpr AttentionLayout attention_layout(std::size_t head_dim) {
   const std::size_t dim = padded_dim(head_dim);
   AttentionLayout at{};
-  at.outputs = at.queries + kBlockQueries * dim;
-  at.keys = at.outputs + kBlockQueries * dim;
+  at.parts = at.queries + kBlockQueries * dim;
+  at.totals = at.parts + kBlockQueries * part_floats(head_dim);
+  at.keys = at.totals + kBlockQueries * part_floats(head_dim);
   at.values = at.keys + kKeyTile * dim;
   at.staging = at.values + kKeyTile * dim;
   at.scores = at.staging + kMaxLanes * dim;
-  at.maxima = at.scores + kMaxRowTile * kKeyTile;
-  at.sums = at.maxima + kBlockQueries;
-  at.hidden = at.sums + kBlockQueries;
+  at.hidden = at.scores + kMaxRowTile * kKeyTile;
   at.ranges = at.hidden + kKeyTile;
   at.end = at.ranges + kBlockQueries * sizeof(KeyRange) / sizeof(float);
   return at;
@@ -64,4 +69,26 @@ constexpr KeyRange visible_keys(const AttentionArgs& args, std::size_t row) {
   }
   if (keys.begin > keys.end) keys.begin = keys.end;
   return keys;
+}
+
+// The chunks that hold them.
+constexpr KeyRange chunks_of(KeyRange keys) {
+  if (keys.begin == keys.end) return {0, 0};
+  return {keys.begin / kAttentionChunk, (keys.end - 1) / kAttentionChunk + 1};
+}
+
+// The part of `keys` that lies in a chunk.
+constexpr KeyRange in_chunk(KeyRange keys, std::size_t chunk) {
+  const std::size_t first = chunk * kAttentionChunk;
+  const std::size_t last = first + kAttentionChunk;
+  const std::size_t begin = keys.begin > first ? keys.begin : first;
+  const std::size_t end = keys.end < last ? keys.end : last;
+  return {begin < end ? begin : end, end};
+}
+
+// Where the part of a head, row and chunk is.
+inline float* part_of(const AttentionArgs& args, const AttentionParts& parts, std::size_t head,
+                      std::size_t row, std::size_t chunk) {
+  const std::size_t index = (head * args.rows + row) * parts.chunks + chunk - parts.first_chunk;
+  return parts.data + index * part_floats(args.head_dim);
 }

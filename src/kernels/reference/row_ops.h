@@ -24,5 +24,9 @@ void softmax(float* x, std::size_t n) noexcept;
 void store_cache(const float* x, std::size_t n, DType dtype, std::byte* dst) noexcept;
 void attention(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
                std::size_t row_begin, std::size_t row_end, std::byte* scratch) noexcept;
+void attention_part(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+                    std::size_t chunk, const AttentionParts& parts, std::byte* scratch) noexcept;
+void attention_merge(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+                     const AttentionParts& parts) noexcept;
 
 }  // namespace halfbyte::reference

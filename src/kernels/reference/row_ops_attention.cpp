@@ -1,5 +1,5 @@
-// Scalar attention: one query row and head at a time, online softmax over key tiles
-// (Milakov & Gimelshein 2018, "Online normalizer calculation for softmax").
+// Scalar attention: one query row and head at a time, online softmax over the key tiles of a chunk
+// (Milakov & Gimelshein 2018, "Online normalizer calculation for softmax"), then over the chunks.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -43,16 +43,25 @@ bool hidden(const AttentionArgs& args, std::size_t key) {
   return args.key_mask != nullptr && args.key_mask[key] == 0;
 }
 
-// One query row of one head and what it has gathered so far.
+// What some keys give a row: a part as attention_layout.inl has it.
+struct Part {
+  float* gathered;  // [head_dim], sum of exp(score - max) * value
+  float* sum;
+  float* max;
+};
+
+Part part_at(const AttentionArgs& args, float* at) {
+  const std::size_t dim = padded_dim(args.head_dim);
+  return {at, at + dim, at + dim + 1};
+}
+
+// One query row of one head.
 struct Query {
   const AttentionArgs& args;
   std::size_t head;
   std::size_t row;
-  const float* q;   // [head_dim]
-  float* gathered;  // [head_dim], sum of exp(score - max) * value
-  float* cache;     // [head_dim], room for a decoded key or value
-  float max = -kInfinity;
-  float sum = 0.0f;
+  const float* q;  // [head_dim]
+  float* cache;    // [head_dim], room for a decoded key or value
 
   std::size_t kv_head() const { return head / (args.heads / args.kv_heads); }
 };
@@ -73,44 +82,86 @@ float score(const Query& query, std::size_t key) {
   return value;
 }
 
+// The larger; once NaN, always NaN.
+float larger(float a, float b) {
+  return b > a || std::isnan(b) ? b : a;
+}
+
+// Multiplies a part so that it has the maximum `max`, which is no smaller than its own.
+void rescale(const Part& part, std::size_t dim, float max) {
+  const float correction = std::exp(*part.max - max);
+  *part.max = max;
+  *part.sum *= correction;
+  for (std::size_t i = 0; i < dim; ++i) part.gathered[i] *= correction;
+}
+
 // Takes the keys [begin, end) of one tile in.
-void gather_tile(Query& query, std::size_t begin, std::size_t end) {
+void gather_tile(const Query& query, const Part& part, std::size_t begin, std::size_t end) {
   const AttentionArgs& args = query.args;
   float scores[kKeyTile];
-  float max = query.max;
+  float max = *part.max;
   for (std::size_t key = begin; key < end; ++key) {
     const float value = hidden(args, key) ? -kInfinity : score(query, key);
     scores[key - begin] = value;
-    max = value > max || std::isnan(value) ? value : max;  // once NaN, always NaN
+    max = larger(max, value);
   }
   if (max == -kInfinity) return;
-  const float correction = std::exp(query.max - max);
-  query.max = max;
-  query.sum *= correction;
-  for (std::size_t i = 0; i < args.head_dim; ++i) query.gathered[i] *= correction;
+  rescale(part, args.head_dim, max);
   for (std::size_t key = begin; key < end; ++key) {
     if (hidden(args, key)) continue;
     const float weight = std::exp(scores[key - begin] - max);
-    query.sum += weight;
+    *part.sum += weight;
     load_row(args.values.dtype, cached(args.values, query.kv_head(), key), args.head_dim,
              query.cache);
-    for (std::size_t i = 0; i < args.head_dim; ++i) query.gathered[i] += weight * query.cache[i];
+    for (std::size_t i = 0; i < args.head_dim; ++i) part.gathered[i] += weight * query.cache[i];
   }
 }
 
-void attend(Query query) {
-  const std::size_t dim = query.args.head_dim;
-  std::memset(query.gathered, 0, dim * sizeof(float));
-  const KeyRange keys = visible_keys(query.args, query.row);
+void gather_chunk(const Query& query, const Part& part, KeyRange keys) {
+  std::memset(part.gathered, 0, query.args.head_dim * sizeof(float));
+  *part.sum = 0.0f;
+  *part.max = -kInfinity;
   for (std::size_t begin = keys.begin; begin < keys.end;) {
     const std::size_t tile_end = (begin / kKeyTile + 1) * kKeyTile;
     const std::size_t end = tile_end < keys.end ? tile_end : keys.end;
-    gather_tile(query, begin, end);
+    gather_tile(query, part, begin, end);
     begin = end;
   }
-  float* out = query.args.out + query.row * query.args.out_stride + query.head * dim;
+}
+
+// Takes `part`, which is lost, into `total`.
+void merge(const Part& total, const Part& part, std::size_t dim) {
+  const float max = larger(*total.max, *part.max);
+  if (max == -kInfinity) return;
+  rescale(total, dim, max);
+  rescale(part, dim, max);
+  *total.sum += *part.sum;
+  for (std::size_t i = 0; i < dim; ++i) total.gathered[i] += part.gathered[i];
+}
+
+float* output(const AttentionArgs& args, std::size_t head, std::size_t row) {
+  return args.out + row * args.out_stride + head * args.head_dim;
+}
+
+void finish(const Part& total, std::size_t dim, float* out) {
   for (std::size_t i = 0; i < dim; ++i)
-    out[i] = query.sum == 0.0f ? 0.0f : query.gathered[i] / query.sum;
+    out[i] = *total.sum == 0.0f ? 0.0f : total.gathered[i] / *total.sum;
+}
+
+Query query_at(const AttentionArgs& args, std::size_t head, std::size_t row, float* cache) {
+  return {args, head, row, args.q + row * args.q_stride + head * args.head_dim, cache};
+}
+
+void attend(const Query& query, const Part& total, const Part& part) {
+  const AttentionArgs& args = query.args;
+  const KeyRange keys = visible_keys(args, query.row);
+  const KeyRange chunks = chunks_of(keys);
+  *total.sum = 0.0f;
+  for (std::size_t chunk = chunks.begin; chunk < chunks.end; ++chunk) {
+    gather_chunk(query, chunk == chunks.begin ? total : part, in_chunk(keys, chunk));
+    if (chunk > chunks.begin) merge(total, part, args.head_dim);
+  }
+  finish(total, args.head_dim, output(args, query.head, query.row));
 }
 
 }  // namespace
@@ -119,10 +170,42 @@ void attention(const AttentionArgs& args, std::size_t head_begin, std::size_t he
                std::size_t row_begin, std::size_t row_end, std::byte* scratch) noexcept {
   const AttentionLayout at = attention_layout(args.head_dim);
   auto* memory = reinterpret_cast<float*>(scratch);
+  const Part total = part_at(args, memory + at.totals);
+  const Part part = part_at(args, memory + at.parts);
   for (std::size_t head = head_begin; head < head_end; ++head) {
-    for (std::size_t row = row_begin; row < row_end; ++row) {
-      const float* q = args.q + row * args.q_stride + head * args.head_dim;
-      attend({args, head, row, q, memory + at.outputs, memory + at.staging});
+    for (std::size_t row = row_begin; row < row_end; ++row)
+      attend(query_at(args, head, row, memory + at.staging), total, part);
+  }
+}
+
+void attention_part(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+                    std::size_t chunk, const AttentionParts& parts, std::byte* scratch) noexcept {
+  auto* cache = reinterpret_cast<float*>(scratch) + attention_layout(args.head_dim).staging;
+  for (std::size_t head = head_begin; head < head_end; ++head) {
+    for (std::size_t row = 0; row < args.rows; ++row) {
+      gather_chunk(query_at(args, head, row, cache),
+                   part_at(args, part_of(args, parts, head, row, chunk)),
+                   in_chunk(visible_keys(args, row), chunk));
+    }
+  }
+}
+
+void attention_merge(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+                     const AttentionParts& parts) noexcept {
+  float nothing = 0.0f;
+  for (std::size_t head = head_begin; head < head_end; ++head) {
+    for (std::size_t row = 0; row < args.rows; ++row) {
+      const KeyRange chunks = chunks_of(visible_keys(args, row));
+      Part total{nullptr, &nothing, nullptr};
+      for (std::size_t chunk = chunks.begin; chunk < chunks.end; ++chunk) {
+        const Part part = part_at(args, part_of(args, parts, head, row, chunk));
+        if (chunk == chunks.begin) {
+          total = part;
+        } else {
+          merge(total, part, args.head_dim);
+        }
+      }
+      finish(total, args.head_dim, output(args, head, row));
     }
   }
 }

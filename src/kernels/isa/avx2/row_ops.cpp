@@ -26,6 +26,8 @@ constexpr RowOps kOps = {
     .softmax = softmax,
     .store_cache = store_cache,
     .attention = avx2_attention,
+    .attention_part = avx2_attention_part,
+    .attention_merge = avx2_attention_merge,
 };
 
 }  // namespace

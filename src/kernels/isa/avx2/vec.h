@@ -227,29 +227,54 @@ inline std::int32_t sum_codes16(const std::int8_t* codes) {
   return _mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4) - 16 * 128;
 }
 
-// 4 columns of rows i and i+4 side by side.
-inline Vec gather_halves(const float* src) {
-  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(src)),
-                              _mm_loadu_ps(src + 4 * kLanes), 1);
+// Row `row` of a 4 x 8 part: 4 x 32 bits of rows `row` and + 4 side by side.
+inline Vec two_rows(const std::byte* rows, std::size_t stride, std::size_t row) {
+  const auto part = [&](std::size_t i) {
+    return _mm_loadu_ps(reinterpret_cast<const float*>(rows + i * stride));
+  };
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(part(row)), part(row + 4), 1);
 }
-// dst[column][row] = src[row][column] of kLanes x kLanes floats, rows of dst kStride apart. Loading
-// halves to their lanes leaves only two thirds of the shuffles of a transposition in registers.
+// columns[i][row] = 32 bits number i of kLanes rows, `stride` bytes apart. Loading halves to their
+// lanes leaves only two thirds of the shuffles of a transposition in registers.
+inline void load_columns(const std::byte* rows, std::size_t stride, Vec (&columns)[4]) {
+  const Vec r0 = two_rows(rows, stride, 0);
+  const Vec r1 = two_rows(rows, stride, 1);
+  const Vec r2 = two_rows(rows, stride, 2);
+  const Vec r3 = two_rows(rows, stride, 3);
+  const __m256d a = _mm256_castps_pd(_mm256_unpacklo_ps(r0, r1));
+  const __m256d b = _mm256_castps_pd(_mm256_unpacklo_ps(r2, r3));
+  const __m256d c = _mm256_castps_pd(_mm256_unpackhi_ps(r0, r1));
+  const __m256d d = _mm256_castps_pd(_mm256_unpackhi_ps(r2, r3));
+  columns[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+  columns[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+  columns[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(c, d));
+  columns[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(c, d));
+}
+// even, odd = the first and second halves of every lane.
+inline void split_halves(Vec pairs, float* even, float* odd) {
+  const __m256i order = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15,  //
+                                         0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+  const __m256i sorted = _mm256_permute4x64_epi64(
+      _mm256_shuffle_epi8(_mm256_castps_si256(pairs), order), _MM_SHUFFLE(3, 1, 2, 0));
+  store(even, _mm256_cvtph_ps(_mm256_castsi256_si128(sorted)));
+  store(odd, _mm256_cvtph_ps(_mm256_extracti128_si256(sorted, 1)));
+}
+// The four signed bytes of every lane.
+inline void split_bytes(Vec quads, Vec (&v)[4]) {
+  const __m256i q = _mm256_castps_si256(quads);
+  v[0] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(q, 24), 24));
+  v[1] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(q, 16), 24));
+  v[2] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(q, 8), 24));
+  v[3] = _mm256_cvtepi32_ps(_mm256_srai_epi32(q, 24));
+}
+
+// dst[column][row] = src[row][column] of kLanes x kLanes floats, rows of dst kStride apart.
 template <std::size_t kStride>
 inline void transpose(const float* src, float* dst) {
-  for (std::size_t column = 0; column < 8; column += 4) {
-    const Vec r0 = gather_halves(src + column);
-    const Vec r1 = gather_halves(src + column + kLanes);
-    const Vec r2 = gather_halves(src + column + 2 * kLanes);
-    const Vec r3 = gather_halves(src + column + 3 * kLanes);
-    const __m256d a = _mm256_castps_pd(_mm256_unpacklo_ps(r0, r1));
-    const __m256d b = _mm256_castps_pd(_mm256_unpacklo_ps(r2, r3));
-    const __m256d c = _mm256_castps_pd(_mm256_unpackhi_ps(r0, r1));
-    const __m256d d = _mm256_castps_pd(_mm256_unpackhi_ps(r2, r3));
-    float* out = dst + column * kStride;
-    store(out, _mm256_castpd_ps(_mm256_unpacklo_pd(a, b)));
-    store(out + kStride, _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
-    store(out + 2 * kStride, _mm256_castpd_ps(_mm256_unpacklo_pd(c, d)));
-    store(out + 3 * kStride, _mm256_castpd_ps(_mm256_unpackhi_pd(c, d)));
+  Vec columns[4];
+  for (std::size_t i = 0; i < kLanes; i += 4) {
+    load_columns(reinterpret_cast<const std::byte*>(src + i), kLanes * sizeof(float), columns);
+    for (std::size_t j = 0; j < 4; ++j) store(dst + (i + j) * kStride, columns[j]);
   }
 }
 

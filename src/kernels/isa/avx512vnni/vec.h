@@ -210,31 +210,56 @@ inline std::int32_t sum_codes16(const std::int8_t* codes) {
   return _mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4) - 16 * 128;
 }
 
-// Row i of a 4 x 16 part: 4 columns of rows i, i+4, i+8, i+12 side by side.
-inline Vec gather_quarters(const float* src) {
-  Vec v = _mm512_castps128_ps512(_mm_loadu_ps(src));
-  v = _mm512_mask_broadcast_f32x4(v, 0x00F0, _mm_loadu_ps(src + 4 * kLanes));
-  v = _mm512_mask_broadcast_f32x4(v, 0x0F00, _mm_loadu_ps(src + 8 * kLanes));
-  return _mm512_mask_broadcast_f32x4(v, 0xF000, _mm_loadu_ps(src + 12 * kLanes));
+// Row `row` of a 4 x 16 part: 4 x 32 bits of rows `row`, + 4, + 8, + 12 side by side.
+inline Vec quarter(const std::byte* rows, std::size_t stride, std::size_t row) {
+  const auto part = [&](std::size_t i) {
+    return _mm_loadu_ps(reinterpret_cast<const float*>(rows + (row + 4 * i) * stride));
+  };
+  Vec v = _mm512_castps128_ps512(part(0));
+  v = _mm512_mask_broadcast_f32x4(v, 0x00F0, part(1));
+  v = _mm512_mask_broadcast_f32x4(v, 0x0F00, part(2));
+  return _mm512_mask_broadcast_f32x4(v, 0xF000, part(3));
 }
-// dst[column][row] = src[row][column] of kLanes x kLanes floats, rows of dst kStride apart. Loading
-// quarters to their lanes leaves only half of the shuffles of a transposition in registers.
+// columns[i][row] = 32 bits number i of kLanes rows, `stride` bytes apart. Loading quarters to
+// their lanes leaves only half of the shuffles of a transposition in registers.
+inline void load_columns(const std::byte* rows, std::size_t stride, Vec (&columns)[4]) {
+  const Vec r0 = quarter(rows, stride, 0);
+  const Vec r1 = quarter(rows, stride, 1);
+  const Vec r2 = quarter(rows, stride, 2);
+  const Vec r3 = quarter(rows, stride, 3);
+  const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(r0, r1));
+  const __m512d b = _mm512_castps_pd(_mm512_unpacklo_ps(r2, r3));
+  const __m512d c = _mm512_castps_pd(_mm512_unpackhi_ps(r0, r1));
+  const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(r2, r3));
+  columns[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+  columns[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+  columns[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(c, d));
+  columns[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(c, d));
+}
+// even, odd = the first and second halves of every lane.
+inline void split_halves(Vec pairs, float* even, float* odd) {
+  const __m512i order = _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1,
+                                         30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+  const __m512i sorted = _mm512_permutexvar_epi16(order, _mm512_castps_si512(pairs));
+  store(even, _mm512_cvtph_ps(_mm512_castsi512_si256(sorted)));
+  store(odd, _mm512_cvtph_ps(_mm512_extracti64x4_epi64(sorted, 1)));
+}
+// The four signed bytes of every lane.
+inline void split_bytes(Vec quads, Vec (&v)[4]) {
+  const __m512i q = _mm512_castps_si512(quads);
+  v[0] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(q, 24), 24));
+  v[1] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(q, 16), 24));
+  v[2] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(q, 8), 24));
+  v[3] = _mm512_cvtepi32_ps(_mm512_srai_epi32(q, 24));
+}
+
+// dst[column][row] = src[row][column] of kLanes x kLanes floats, rows of dst kStride apart.
 template <std::size_t kStride>
 inline void transpose(const float* src, float* dst) {
-  for (std::size_t column = 0; column < 16; column += 4) {
-    const Vec r0 = gather_quarters(src + column);
-    const Vec r1 = gather_quarters(src + column + kLanes);
-    const Vec r2 = gather_quarters(src + column + 2 * kLanes);
-    const Vec r3 = gather_quarters(src + column + 3 * kLanes);
-    const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(r0, r1));
-    const __m512d b = _mm512_castps_pd(_mm512_unpacklo_ps(r2, r3));
-    const __m512d c = _mm512_castps_pd(_mm512_unpackhi_ps(r0, r1));
-    const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(r2, r3));
-    float* out = dst + column * kStride;
-    store(out, _mm512_castpd_ps(_mm512_unpacklo_pd(a, b)));
-    store(out + kStride, _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
-    store(out + 2 * kStride, _mm512_castpd_ps(_mm512_unpacklo_pd(c, d)));
-    store(out + 3 * kStride, _mm512_castpd_ps(_mm512_unpackhi_pd(c, d)));
+  Vec columns[4];
+  for (std::size_t i = 0; i < kLanes; i += 4) {
+    load_columns(reinterpret_cast<const std::byte*>(src + i), kLanes * sizeof(float), columns);
+    for (std::size_t j = 0; j < 4; ++j) store(dst + (i + j) * kStride, columns[j]);
   }
 }
 

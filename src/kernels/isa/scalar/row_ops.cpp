@@ -19,6 +19,8 @@ constexpr RowOps kOps = {
     .softmax = reference::softmax,
     .store_cache = reference::store_cache,
     .attention = reference::attention,
+    .attention_part = reference::attention_part,
+    .attention_merge = reference::attention_merge,
 };
 
 }  // namespace

@@ -1,0 +1,98 @@
+// The small matrix product of attention, over the vocabulary of an ISA's vec.h: scores = Q K^T and
+// outputs += P V, with keys or channels in the lanes. Included in an anonymous namespace.
+
+inline void prefetch(const std::byte* p) {
+  __builtin_prefetch(p, 0, 2);
+}
+
+// Rows of a matrix: f32, or what a cache holds.
+struct Floats {
+  static Vec get(const std::byte* row, std::size_t i) {
+    return load(reinterpret_cast<const float*>(row) + i);
+  }
+};
+struct Halves {
+  static Vec get(const std::byte* row, std::size_t i) { return load_half(row + 2 * i); }
+};
+struct Codes {
+  static Vec get(const std::byte* row, std::size_t i) {
+    const std::byte* block = row + i / kQ8Block * kQ8BlockBytes;
+    return mul(broadcast_half(block), load_int8(block + 2 + i % kQ8Block));
+  }
+};
+
+// c[r][columns] = sum over i in [begin, end) of a[r][i] * b[i][columns], for some rows. Starts from
+// zero, or from c[r][..] * factors[r]. Every sum runs over ascending i, however many rows and
+// columns are computed side by side.
+struct Product {
+  const float* a;
+  std::size_t a_stride;
+  const std::byte* b;
+  std::size_t b_stride;  // bytes
+  std::size_t begin;
+  std::size_t end;
+  float* c;
+  std::size_t c_stride;
+  const float* factors;  // nullptr: from zero
+  // Memory to ask for on the way: at each i, ahead_bytes from ahead + i * ahead_bytes on. A core
+  // waits for only so many lines at a time, so asking for all at once would stall it.
+  const std::byte* ahead = nullptr;
+  std::size_t ahead_bytes = 0;
+};
+
+inline void prefetch_at(const Product& p, std::size_t i) {
+  constexpr std::size_t kCacheLine = 64;
+  if (p.ahead == nullptr) return;
+  const std::byte* at = p.ahead + i * p.ahead_bytes;
+  for (std::size_t b = 0; b < p.ahead_bytes; b += kCacheLine) prefetch(at + b);
+}
+
+// C vectors of columns from `column`, for R rows.
+template <class Source, std::size_t R, std::size_t C>
+void multiply(const Product& p, std::size_t column) noexcept {
+  Vec sums[R][C];
+  for (std::size_t r = 0; r < R; ++r) {
+    const float* c = p.c + r * p.c_stride + column;
+    for (std::size_t j = 0; j < C; ++j)
+      sums[r][j] =
+          p.factors == nullptr ? set1(0.0f) : mul(set1(p.factors[r]), load(c + j * kLanes));
+  }
+  const std::byte* b = p.b + p.begin * p.b_stride;
+  const float* a = p.a + p.begin;
+  for (std::size_t i = p.begin; i < p.end; ++i, b += p.b_stride, ++a) {
+    prefetch_at(p, i);
+    Vec row[C];
+    for (std::size_t j = 0; j < C; ++j) row[j] = Source::get(b, column + j * kLanes);
+    for (std::size_t r = 0; r < R; ++r) {
+      const Vec factor = set1(a[r * p.a_stride]);
+      for (std::size_t j = 0; j < C; ++j) sums[r][j] = fma(factor, row[j], sums[r][j]);
+    }
+  }
+  for (std::size_t r = 0; r < R; ++r)
+    for (std::size_t j = 0; j < C; ++j)
+      store(p.c + r * p.c_stride + column + j * kLanes, sums[r][j]);
+}
+
+// Columns [first, last), multiples of kLanes, for R rows: as many vectors at once as there are
+// registers, since a few sums alone would wait for each other.
+template <class Source, std::size_t R>
+void multiply_columns(const Product& p, std::size_t first, std::size_t last) noexcept {
+  if constexpr (R * 8 <= kSums)
+    for (; last - first >= 8 * kLanes; first += 8 * kLanes) multiply<Source, R, 8>(p, first);
+  if constexpr (R * 4 <= kSums)
+    for (; last - first >= 4 * kLanes; first += 4 * kLanes) multiply<Source, R, 4>(p, first);
+  for (; last - first >= 2 * kLanes; first += 2 * kLanes) multiply<Source, R, 2>(p, first);
+  if (first < last) multiply<Source, R, 1>(p, first);
+}
+
+using Multiply = void (*)(const Product&, std::size_t, std::size_t) noexcept;
+// [rows - 1]
+template <class Source>
+constexpr Multiply kMultiply[kMaxRowTile] = {
+    multiply_columns<Source, 1>, multiply_columns<Source, 2>, multiply_columns<Source, 3>,
+    multiply_columns<Source, 4>, multiply_columns<Source, 5>, multiply_columns<Source, 6>,
+    multiply_columns<Source, 7>, multiply_columns<Source, 8>};
+
+inline const std::byte* bytes(const float* p) {
+  return reinterpret_cast<const std::byte*>(p);
+}

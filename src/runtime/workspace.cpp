@@ -38,7 +38,7 @@ std::uint64_t attention_scratch(const Plan& plan, std::uint64_t rows, std::uint6
   return bytes;
 }
 
-std::uint64_t attention_parts(const Plan& plan, std::uint64_t rows, std::uint64_t length) {
+std::uint64_t parts_floats(const Plan& plan, std::uint64_t rows, std::uint64_t length) {
   std::uint64_t floats = 0;
   for (const StackPlan* stack : {&plan.encoder, &plan.decoder}) {
     if (stack->steps.empty()) continue;
@@ -56,7 +56,7 @@ Workspace::Workspace(const Plan& plan, std::uint64_t rows, std::uint64_t length,
   const std::uint64_t k = widest_input(plan);
   const std::uint64_t kernel =
       std::max<std::uint64_t>(linear_scratch_bytes(k), attention_scratch(plan, rows, length));
-  const std::uint64_t parts = attention_parts(plan, rows, length);
+  const std::uint64_t parts = parts_floats(plan, rows, length);
   std::uint64_t widest = k;
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < kBuffers; ++i) {

@@ -103,6 +103,24 @@ class AttentionCase {
     ops.attention(args(), 0, shape_.heads, 0, shape_.rows, scratch());
     return out_;
   }
+  // The same, the keys in chunks (the last ones first) and then merged, head by head.
+  std::vector<float> run_in_parts(const RowOps& ops) {
+    std::fill(out_.begin(), out_.end(), kUntouched);
+    const AttentionArgs a = args();
+    AttentionParts parts = attention_parts(a);
+    const std::size_t floats = attention_part_floats(a.head_dim);
+    std::vector<float> memory(a.heads * a.rows * parts.chunks * floats + 16, kUntouched);
+    const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+    parts.data = memory.data() + (64 - address % 64) % 64 / sizeof(float);
+    const std::size_t group = a.heads / a.kv_heads;
+    for (std::size_t chunk = parts.first_chunk + parts.chunks; chunk > parts.first_chunk; --chunk) {
+      for (std::size_t head = 0; head < a.heads; head += group)
+        ops.attention_part(a, head, head + group, chunk - 1, parts, scratch());
+    }
+    for (std::size_t head = 0; head < a.heads; ++head)
+      ops.attention_merge(a, head, head + 1, parts);
+    return out_;
+  }
   float output(const std::vector<float>& out, std::size_t row, std::size_t head,
                std::size_t i) const {
     return out[1 + row * stride_ + head * shape_.head_dim + i];

@@ -207,6 +207,44 @@ TEST_P(AttentionTest, DecodeRepeatsPrefill) {
   }
 }
 
+// Beyond one chunk of keys: right, and the same bits whoever computes which chunk.
+TEST_P(AttentionTest, ChunksOfKeys) {
+  for (std::size_t length : {255, 256, 257, 513, 900}) {
+    for (std::size_t rows : {1, 3, 8}) {
+      for (std::size_t window : {0, 200, 300}) {
+        for (bool masked : {false, true}) {
+          AttentionShape shape{.rows = rows, .length = length, .heads = 6, .kv_heads = 2};
+          shape.head_dim = 32;
+          shape.window = window;
+          shape.key_mask = masked;
+          shape.cache = length == 513 ? DType::q8_0 : length == 257 ? DType::f32 : DType::f16;
+          check(shape);
+          AttentionCase problem(shape);
+          ASSERT_TRUE(problem.run(ops()) == problem.run_in_parts(ops())) << shape;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(AttentionTest, RowsBeyondAChunkDoNotDependOnEachOther) {
+  const AttentionShape shape{.rows = 300, .length = 600, .heads = 3, .kv_heads = 1, .head_dim = 64};
+  AttentionCase problem(shape);
+  const std::vector<float> together = problem.run(ops());
+  for (const std::size_t row : {0u, 111u, 299u}) {
+    AttentionArgs args = problem.args();
+    std::vector<float> alone(3 * 64);
+    args.q += row * args.q_stride;
+    args.out = alone.data();
+    args.rows = 1;
+    args.first_position += row;
+    args.length = args.first_position + 1;
+    ops().attention(args, 0, 3, 0, 1, problem.scratch());
+    for (std::size_t i = 0; i < alone.size(); ++i)
+      ASSERT_EQ(alone[i], problem.output(together, row, 0, i)) << "row " << row;
+  }
+}
+
 TEST_P(AttentionTest, MayOverwriteItsQueries) {
   AttentionShape shape{.rows = 20, .length = 70, .heads = 4, .kv_heads = 2, .head_dim = 32};
   AttentionCase problem(shape);

@@ -20,7 +20,8 @@ class Sweep {
   std::vector<double> run(bool scales, bool codes) {
     ScaleRefit refit(context_, rows_);
     for (std::size_t begin = 0; begin < rows_.size(); begin += grid_.block) {
-      context_.hessian.copy_square(begin, grid_.block, square_.data());
+      context_.hessian.copy_square(begin, grid_.block, context_.hessian.importance(),
+                                   square_.data());
       context_.hessian.multiply(context_.workers, context_.thread, rows_.errors(0), rows_.rows(),
                                 begin, grid_.block, square_.data(), gradient_.data());
       if (scales) refit.run(begin, square_.data(), gradient_.data(), gains_);

@@ -58,7 +58,7 @@ std::vector<double> quadratic_forms(const GptqContext& context, const float* x, 
   std::vector<float> product(rows * kColumns);
   for (std::size_t begin = 0; begin < k; begin += kColumns) {
     const std::size_t size = std::min(kColumns, k - begin);
-    context.hessian.copy_square(begin, size, square.data());
+    context.hessian.copy_square(begin, size, context.hessian.diagonal(), square.data());
     context.hessian.multiply(context.workers, context.thread, x, rows, begin, size, square.data(),
                              product.data());
     for (std::size_t row = 0; row < rows; ++row) {

@@ -27,7 +27,10 @@ struct Golden {
 };
 
 Golden read_golden() {
-  std::ifstream file(HALFBYTE_TEST_DATA "/gptq/q4_0.bin", std::ios::binary);
+  std::ifstream file(HALFBYTE_TEST_DATA
+                     "/gptq/"
+                     "q4_0.bin",
+                     std::ios::binary);
   EXPECT_TRUE(file);
   Golden golden;
   const auto read = [&](std::vector<float>& to, std::size_t count) {
@@ -55,7 +58,7 @@ std::vector<float> pass(const GptqCase& c, const std::vector<float>& scales, boo
   GptqRows rows(context, c.weights.data(), c.n);
   for (std::size_t i = 0; i < scales.size(); ++i) {
     const float none = 0.0f;
-    grid.project(&scales[i], &none, nullptr, rows.blocks(0)[i]);
+    grid.project(&scales[i], &none, nullptr, rows.block(0, i * kBlock));
   }
   gptq_pass(context, hessian.importance(), false, rows);
   std::vector<float> values(c.n * c.k);

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/half.h"
+#include "tensor/blocks/grid_refine.h"
 #include "tensor/blocks/group_fit.h"
 #include "tensor/blocks/sub_scales.h"
 #include "tensor/blocks/weights.h"
@@ -12,6 +13,7 @@ namespace halfbyte::blocks {
 
 namespace {
 
+constexpr std::size_t kMaxQuads = kMaxGroups / kLanes;
 constexpr float kLargestHalf = 65504.0f;
 
 using Elements = std::array<float, kMaxBlock>;
@@ -31,37 +33,22 @@ LaneFit fit_lanes(const BlockShape& shape, const LaneGroup& group) {
 struct Quad {
   std::array<Lanes, kMaxGroup> x;
   std::array<Lanes, kMaxGroup> w;
-  std::size_t n;
 
-  Quad(const float* elements, const float* weights, std::size_t stride, std::size_t count)
-      : n(count) {
+  LaneGroup fill(const float* elements, const float* weights, std::size_t stride, std::size_t n,
+                 bool shared) {
     interleave(elements, stride, n, x.data());
     interleave(weights, stride, n, w.data());
+    return {x.data(), w.data(), n, shared};
   }
-  [[nodiscard]] LaneGroup group(bool shared) const { return {x.data(), w.data(), n, shared}; }
 };
 
 void fit_single(const BlockShape& shape, const float* x, const float* w, GridBlock& block) {
-  const Quad quad(x, w, 0, shape.group);
-  const LaneFit fit = fit_lanes(shape, quad.group(true));
+  Quad quad;
+  const LaneFit fit = fit_lanes(shape, quad.fill(x, w, 0, shape.group, true));
   const std::size_t lane = best_lane(fit);
   const float scale = fit.scale[lane];
   const float min = fit.min[lane];
   project_block(shape, &scale, &min, nullptr, block);
-}
-
-void fit_super(const BlockShape& shape, const float* x, const float* w, GridBlock& block) {
-  Groups scale{};
-  Groups min{};
-  for (std::size_t g = 0; g < shape.groups; g += kLanes) {
-    const Quad quad(x + g * shape.group, w + g * shape.group, shape.group, shape.group);
-    const LaneFit fit = fit_lanes(shape, quad.group(false));
-    store_lanes(&scale[g], fit.scale);
-    store_lanes(&min[g], fit.min);
-  }
-  Groups weights{};
-  sum_groups(shape, w, weights.data());
-  project_block(shape, scale.data(), min.data(), weights.data(), block);
 }
 
 void project_super(const BlockShape& shape, const float* scale, const float* min,
@@ -82,6 +69,42 @@ void project_super(const BlockShape& shape, const float* scale, const float* min
 int sub_scale_of(const BlockShape& shape, std::uint8_t stored) {
   if (shape.sub_bias == 0 && shape.sub.low < 0) return static_cast<std::int8_t>(stored);
   return stored - shape.sub_bias;
+}
+
+// What `refine` works on, of a block that holds d and dmin.
+SuperScales integers_of(const BlockShape& shape, const GridBlock& block) {
+  SuperScales scales{half_to_float(block.d), half_to_float(block.dmin), {}, {}};
+  for (std::size_t g = 0; g < shape.groups; ++g) {
+    scales.s[g] = static_cast<float>(sub_scale_of(shape, block.sub_scale[g]));
+    scales.m[g] = static_cast<float>(block.sub_min[g]);
+  }
+  return scales;
+}
+
+void fit_super(const BlockShape& shape, const float* x, const float* w, GridBlock& block) {
+  Groups scale{};
+  Groups min{};
+  Groups weights{};
+  std::array<Quad, kMaxQuads> quads;
+  std::array<LaneGroup, kMaxQuads> groups;
+  for (std::size_t g = 0; g < shape.groups; g += kLanes) {
+    const std::size_t start = g * shape.group;
+    Quad& quad = quads[g / kLanes];
+    groups[g / kLanes] = quad.fill(x + start, w + start, shape.group, shape.group, false);
+    const LaneFit fit = fit_lanes(shape, groups[g / kLanes]);
+    store_lanes(&scale[g], fit.scale);
+    store_lanes(&min[g], fit.min);
+  }
+  sum_groups(shape, w, weights.data());
+  project_block(shape, scale.data(), min.data(), weights.data(), block);
+  SuperScales scales = integers_of(shape, block);
+  refine(shape, groups.data(), scales);
+  for (std::size_t g = 0; g < shape.groups; ++g) {
+    scale[g] = scales.d * scales.s[g];
+    min[g] = scales.dmin * scales.m[g];
+  }
+  // Storable as they are; this finds the smallest d, so that projecting again changes nothing.
+  project_block(shape, scale.data(), min.data(), nullptr, block);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ void fit(const float* x, const float* importance, GridBlock& block) {
 
 template <const BlockShape& kShape>
 void project(const float* scale, const float* min, const float* weights, GridBlock& block) {
-  blocks::project_block(kShape, scale, min, weights, block);
+  blocks::project_block(kShape, scale, min, weights, 1, block);
 }
 
 using Pack = void (*)(const GridBlock&, const std::uint8_t*, std::byte*);

@@ -19,6 +19,11 @@ constexpr float kLargestHalf = 65504.0f;
 using Elements = std::array<float, kMaxBlock>;
 using Groups = std::array<float, kMaxGroups>;
 
+// Of q6_k's 256 sub-scales one more or less makes no difference that `refine` could not mend.
+int rough_stride(const BlockShape& shape) {
+  return shape.sub.high > 63 ? 8 : 1;
+}
+
 std::uint16_t storable_half(float v) {
   return float_to_half(std::clamp(v, -kLargestHalf, kLargestHalf));
 }
@@ -48,18 +53,18 @@ void fit_single(const BlockShape& shape, const float* x, const float* w, GridBlo
   const std::size_t lane = best_lane(fit);
   const float scale = fit.scale[lane];
   const float min = fit.min[lane];
-  project_block(shape, &scale, &min, nullptr, block);
+  project_block(shape, &scale, &min, nullptr, 1, block);
 }
 
 void project_super(const BlockShape& shape, const float* scale, const float* min,
-                   const float* weights, GridBlock& block) {
+                   const float* weights, int stride, GridBlock& block) {
   std::array<int, kMaxGroups> s{};
-  project_sub_scales(scale, weights, shape.groups, shape.sub, block.d, s.data());
+  project_sub_scales(scale, weights, shape.groups, shape.sub, stride, block.d, s.data());
   for (std::size_t g = 0; g < shape.groups; ++g) {
     block.sub_scale[g] = static_cast<std::uint8_t>(s[g] + shape.sub_bias);
   }
   if (shape.levels != Levels::zero_up) return;
-  project_sub_scales(min, weights, shape.groups, shape.sub, block.dmin, s.data());
+  project_sub_scales(min, weights, shape.groups, shape.sub, stride, block.dmin, s.data());
   for (std::size_t g = 0; g < shape.groups; ++g) {
     block.sub_min[g] = static_cast<std::uint8_t>(s[g]);
   }
@@ -96,7 +101,7 @@ void fit_super(const BlockShape& shape, const float* x, const float* w, GridBloc
     store_lanes(&min[g], fit.min);
   }
   sum_groups(shape, w, weights.data());
-  project_block(shape, scale.data(), min.data(), weights.data(), block);
+  project_block(shape, scale.data(), min.data(), weights.data(), rough_stride(shape), block);
   SuperScales scales = integers_of(shape, block);
   refine(shape, groups.data(), scales);
   for (std::size_t g = 0; g < shape.groups; ++g) {
@@ -104,7 +109,7 @@ void fit_super(const BlockShape& shape, const float* x, const float* w, GridBloc
     min[g] = scales.dmin * scales.m[g];
   }
   // Storable as they are; this finds the smallest d, so that projecting again changes nothing.
-  project_block(shape, scale.data(), min.data(), nullptr, block);
+  project_block(shape, scale.data(), min.data(), nullptr, 1, block);
 }
 
 }  // namespace
@@ -124,10 +129,10 @@ void expand(const BlockShape& shape, GridBlock& block) {
 }
 
 void project_block(const BlockShape& shape, const float* scale, const float* min,
-                   const float* weights, GridBlock& block) {
+                   const float* weights, int stride, GridBlock& block) {
   block = {};
   if (shape.groups > 1) {
-    project_super(shape, scale, min, weights, block);
+    project_super(shape, scale, min, weights, stride, block);
   } else {
     block.d = storable_half(scale[0]);
     if (shape.levels == Levels::zero_up) block.dmin = storable_half(-min[0]);

@@ -52,14 +52,15 @@ const Grid* find_grid(DType dtype);  // nullptr where a type has none
 // The nearest of the 16 levels of iq4: indexed with twice the offset of a value from -128.
 extern const std::array<std::uint8_t, 512> kNearestIq4;
 
-// The code whose level lies nearest to v = (x + min) / scale.
+// The code whose level lies nearest to v = (x + min) / scale; the lowest for NaN.
 inline std::uint8_t nearest_level(const Grid& grid, float v) {
   if (!grid.uniform) {
-    const float kept = std::min(std::max(v, -128.0f), 127.5f);
+    const float kept = std::min(v > -128.0f ? v : -128.0f, 127.5f);
     return kNearestIq4[static_cast<std::size_t>((kept + 128.0f) * 2.0f)];
   }
   const float top = static_cast<float>(grid.codes - 1);
-  const float kept = std::min(std::max(v - grid.levels[0], 0.0f), top);
+  const float above = v - grid.levels[0];
+  const float kept = std::min(above > 0.0f ? above : 0.0f, top);
   return static_cast<std::uint8_t>(kept + 0.5f);
 }
 

@@ -95,8 +95,8 @@ void nearest_codes(const Grid& grid, const GridBlock& block, const float* x, std
   std::array<float, blocks::kMaxBlock> places;
   const std::size_t group = grid.group;
   for (std::size_t g = 0; g < grid.groups(); ++g) {
-    const float min = block.scale[g] != 0.0f ? block.min[g] : 0.0f;
-    const float scale = block.scale[g] != 0.0f ? block.scale[g] : INFINITY;
+    const float min = block.min[g];
+    const float scale = block.scale[g] != 0.0f ? block.scale[g] : INFINITY;  // places of 0
     for (std::size_t i = g * group; i < (g + 1) * group; ++i) places[i] = (x[i] + min) / scale;
   }
   const std::size_t n = grid.block;

@@ -13,10 +13,9 @@ namespace {
 constexpr std::array<float, 16> kAffineShifts = {-0.9f, -0.75f, -0.6f, -0.45f, -0.3f, -0.2f,
                                                  -0.1f, 0.0f,   0.1f,  0.2f,   0.3f,  0.45f,
                                                  0.6f,  0.75f,  0.9f,  1.05f};
-constexpr std::array<float, 20> kSymmetricShifts = {-0.9f, -0.8f, -0.7f, -0.6f, -0.5f, -0.4f, -0.3f,
-                                                    -0.2f, -0.1f, 0.0f,  0.1f,  0.2f,  0.3f,  0.4f,
-                                                    0.5f,  0.6f,  0.7f,  0.8f,  0.9f,  1.0f};
-// Of the other sign, the peak at the upper level: rarely better.
+constexpr std::array<float, 12> kSymmetricShifts = {-0.9f, -0.7f, -0.5f, -0.35f, -0.2f, -0.05f,
+                                                    0.1f,  0.25f, 0.4f,  0.6f,   0.8f,  1.0f};
+// Of the other sign, the peak at the upper level.
 constexpr std::array<float, 8> kOppositeShifts = {-0.3f, 0.0f, 0.15f, 0.3f,
                                                   0.45f, 0.6f, 0.75f, 0.9f};
 constexpr int kPolishes = 3;

@@ -138,7 +138,7 @@ class JobMaker {
       fail_unsupported(source_.checkpoint().path(),
                        fmt::format("tensor '{}' of type {}", job.own, name(source)));
     }
-    const std::optional<DType>& asked = policy_.of(job.role);
+    const std::optional<DType> asked = policy_.of(job.role, job.own);
     const bool storable = (is_float(source) && source != DType::f64) || is_quantized(source);
     const DType type = asked ? *asked : storable ? source : DType::f32;
     if (is_quantized(type) && !target_.block_types) {

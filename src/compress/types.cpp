@@ -55,7 +55,9 @@ DType need_weight_type(std::string_view name) {
       fmt::format("'{}' is not a type that weights can be written in; choose from{}", name, known));
 }
 
-const std::optional<DType>& TypePolicy::of(Role role) const {
+std::optional<DType> TypePolicy::of(Role role, const std::string& name) const {
+  const auto found = named.find(name);
+  if (found != named.end()) return found->second;
   const std::optional<DType>* const by_role[] = {&embedding, &head, &matrix, &table, &vector};
   return *by_role[static_cast<std::size_t>(role)];
 }

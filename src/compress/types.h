@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "tensor/dtype.h"
 
@@ -34,15 +36,16 @@ const OutputType* find_output_type(std::string_view name);  // nullptr if unknow
 // As find_output_type, for one tensor's type; fails with kUsage listing the known names.
 DType need_weight_type(std::string_view name);
 
-// The type for each role; nullopt keeps the source's.
+// The type for each tensor, by our name where it is named, else by role; nullopt keeps the source's.
 struct TypePolicy {
   std::optional<DType> embedding;
   std::optional<DType> head;
   std::optional<DType> matrix;
   std::optional<DType> table;
   std::optional<DType> vector;
+  std::unordered_map<std::string, DType> named = {};
 
-  const std::optional<DType>& of(Role role) const;
+  std::optional<DType> of(Role role, const std::string& name) const;
 };
 
 // general.file_type of a GGUF file whose matrices are mostly of this type (llama.cpp's ids).

@@ -29,23 +29,6 @@ bool looks_like_model(const fs::path& folder) {
          fs::exists(folder / "config.json", ignored);
 }
 
-// The output replaces what is at its path, so that must not be the source, nor hold it, nor be a
-// folder of other things.
-void check_output(const std::string& source, const std::string& out, bool folder) {
-  std::error_code error;
-  if (out.empty()) fail_usage("the output has no name");
-  if (!fs::exists(out, error)) return;
-  const fs::path from = fs::canonical(source, error);
-  const fs::path to = fs::canonical(out, error);
-  if (error) return;
-  if (from == to) fail_usage(fmt::format("{} is the input, too", out));
-  if (!folder) return;
-  if (is_within(from, to)) fail_usage(fmt::format("{} holds the input and would be replaced", out));
-  if (fs::is_directory(to, error) && !looks_like_model(to)) {
-    fail_usage(fmt::format("{} is a folder that holds no model; it will not be replaced", out));
-  }
-}
-
 // The type of most weights, vectors aside.
 DType main_type(const std::vector<TensorJob>& jobs) {
   std::array<std::uint64_t, 64> counts{};
@@ -77,6 +60,23 @@ double bits_per_weight(const std::vector<TensorJob>& jobs) {
 
 }  // namespace
 
+// The output replaces what is at its path, so that must not be the source, nor hold it, nor be a
+// folder of other things.
+void check_output(const std::string& source, const std::string& out, bool folder) {
+  std::error_code error;
+  if (out.empty()) fail_usage("the output has no name");
+  if (!fs::exists(out, error)) return;
+  const fs::path from = fs::canonical(source, error);
+  const fs::path to = fs::canonical(out, error);
+  if (error) return;
+  if (from == to) fail_usage(fmt::format("{} is the input, too", out));
+  if (!folder) return;
+  if (is_within(from, to)) fail_usage(fmt::format("{} holds the input and would be replaced", out));
+  if (fs::is_directory(to, error) && !looks_like_model(to)) {
+    fail_usage(fmt::format("{} is a folder that holds no model; it will not be replaced", out));
+  }
+}
+
 CompressReport write_model(const WriteRequest& request, ThreadPool& pool,
                            const ProgressSink& progress) {
   const auto start = std::chrono::steady_clock::now();
@@ -92,7 +92,7 @@ CompressReport write_model(const WriteRequest& request, ThreadPool& pool,
   report.bits_per_weight = bits_per_weight(plan.jobs);
 
   const std::unique_ptr<Output> output = request.target.open(plan, report.notes);
-  Streamer streamer(source.checkpoint(), *output, request.method.encode, pool, progress,
+  Streamer streamer(source.checkpoint(), *output, request.encode, pool, progress,
                     request.what, bytes_to_read(plan.jobs));
   for (const TensorJob& job : plan.jobs) {
     const double error = streamer.write(job);

@@ -131,7 +131,7 @@ struct BlockRunner::Impl {
   std::vector<Sample> decoder_samples;  // of an encoder-decoder
   ThreadPool& pool;
   CpuFeatures features;
-  ProgressSink progress;
+  std::function<void()> tick;
   Plan plan;
   const RowOps& ops;
   Workspace workspace;
@@ -143,12 +143,12 @@ struct BlockRunner::Impl {
   std::vector<float> cross;   // keys and values of all layers
 
   Impl(const ModelFiles& source, std::span<const Sample> all, const std::string& folder,
-       ThreadPool& threads, CpuFeatures cpu, ProgressSink sink)
+       ThreadPool& threads, CpuFeatures cpu, std::function<void()> after_sample)
       : files(source),
         samples(all),
         pool(threads),
         features(cpu),
-        progress(std::move(sink)),
+        tick(std::move(after_sample)),
         plan(make_plan(source.spec())),
         ops(select_rows(cpu).ops),
         workspace(plan, longest(all), longest(all), threads.size()),
@@ -210,7 +210,7 @@ struct BlockRunner::Impl {
   // Runs `work` on the pass of each sample, whose stream is in the residual buffer.
   template <typename Work>
   void for_samples(const ModelView& model, const StackPlan& stack, const Block& block,
-                   InputTap* tap, std::string_view what, const Work& work) {
+                   InputTap* tap, const Work& work) {
     for (std::size_t i = 0; i < samples.size(); ++i) {
       Segment one = segment(stack, i);
       Pass pass{.model = model, .workspace = workspace, .stack = stack};
@@ -219,7 +219,6 @@ struct BlockRunner::Impl {
       pass.segments = {&one, 1};
       pass.tap = tap;
       work(pass, one, i);
-      if (progress && !what.empty()) progress(what, i + 1, samples.size());
     }
   }
 
@@ -230,7 +229,7 @@ struct BlockRunner::Impl {
     add_weights(wanted, plan.embed);
     const Weights weights = load(std::nullopt, wanted);
     const ModelView model{plan, weights, ops, pool};
-    for_samples(model, stack_of(block), block, nullptr, {},
+    for_samples(model, stack_of(block), block, nullptr,
                 [&](const Pass& pass, Segment&, std::size_t i) {
                   run_embed(pass);
                   streams[block.index % 2].write(i, residual());
@@ -244,12 +243,13 @@ struct BlockRunner::Impl {
     const ModelView model{plan, weights, ops, pool};
     const std::size_t end = std::min(block.end, asked.end);
     const bool crosses = two_stacks() && !block.encoder;
-    for_samples(model, stack, block, asked.tap, asked.what,
+    for_samples(model, stack, block, asked.tap,
                 [&](const Pass& pass, Segment& one, std::size_t i) {
                   if (crosses) one.cross = cross_memory(pass, block, i);
                   streams[block.index % 2].read(i, residual());
                   run_steps(pass, block.begin, end);
                   if (asked.keep) streams[(block.index + 1) % 2].write(i, residual());
+                  tick();
                 });
   }
 
@@ -260,7 +260,7 @@ struct BlockRunner::Impl {
     add_weights(wanted, std::span(stack.steps).subspan(block.end));
     const Weights weights = load(std::nullopt, wanted);
     const ModelView model{plan, weights, ops, pool};
-    for_samples(model, stack, block, nullptr, {}, [&](const Pass& pass, Segment&, std::size_t i) {
+    for_samples(model, stack, block, nullptr, [&](const Pass& pass, Segment&, std::size_t i) {
       streams[(block.index + 1) % 2].read(i, residual());
       run_steps(pass, block.end, stack.steps.size());
       encoded.write(i, residual());
@@ -270,9 +270,9 @@ struct BlockRunner::Impl {
 };
 
 BlockRunner::BlockRunner(const ModelFiles& files, std::span<const Sample> samples,
-                         std::string folder, ThreadPool& pool, CpuFeatures features,
-                         ProgressSink progress)
-    : impl_(std::make_unique<Impl>(files, samples, folder, pool, features, std::move(progress))) {}
+                         const std::string& folder, ThreadPool& pool, CpuFeatures features,
+                         std::function<void()> tick)
+    : impl_(std::make_unique<Impl>(files, samples, folder, pool, features, std::move(tick))) {}
 
 BlockRunner::~BlockRunner() = default;
 
@@ -311,7 +311,7 @@ std::vector<double> BlockRunner::head_squares() {
   const Weights weights = impl_->load(std::nullopt, wanted);
   const ModelView model{plan, weights, impl_->ops, impl_->pool};
   std::vector<double> squares(width);
-  impl_->for_samples(model, tail, {}, nullptr, {}, [&](const Pass& pass, Segment&, std::size_t i) {
+  impl_->for_samples(model, tail, {}, nullptr, [&](const Pass& pass, Segment&, std::size_t i) {
     impl_->streams[stream].read(i, impl_->residual());
     if (normed) run_steps(pass, 0, 1);
     const float* const x = impl_->workspace.buffer(normed ? Buffer::branch : Buffer::residual);

@@ -5,6 +5,7 @@
 // one read and one written, so that a killed run can begin again at its block.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -37,15 +38,15 @@ struct BlockPass {
   InputTap* tap = nullptr;
   std::size_t end = SIZE_MAX;  // of the block's steps to run, if not all
   bool keep = false;           // write what comes out: the next block's input
-  std::string_view what;       // names the work for progress
 };
 
 class BlockRunner {
  public:
-  // `files` may have tensors replaced between passes. `folder` holds the stream's files. All must
-  // outlive the runner. An encoder-decoder's decoder reads each sample too, one token later.
-  BlockRunner(const ModelFiles& files, std::span<const Sample> samples, std::string folder,
-              ThreadPool& pool, CpuFeatures features, ProgressSink progress);
+  // `files` may have tensors replaced between passes. `folder` holds the stream's files. `tick` is
+  // called after each sample of a run. All must outlive the runner. An encoder-decoder's decoder
+  // reads each sample too, one token later.
+  BlockRunner(const ModelFiles& files, std::span<const Sample> samples, const std::string& folder,
+              ThreadPool& pool, CpuFeatures features, std::function<void()> tick);
   ~BlockRunner();
   BlockRunner(const BlockRunner&) = delete;
   BlockRunner& operator=(const BlockRunner&) = delete;

@@ -1,0 +1,208 @@
+#include "compress/calibrate/quantize.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "compress/calibrate/block_runner.h"
+#include "compress/calibrate/block_task.h"
+#include "compress/calibrate/matrix_values.h"
+
+namespace halfbyte {
+
+namespace {
+
+using Types = std::unordered_map<std::string, DType>;
+
+// Steps [begin, end) of a stack whose matrices are quantized on what one run has seen.
+struct Stage {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+std::vector<Stage> stages_of(const StackPlan& stack, const Block& block, bool sequential) {
+  if (!sequential) return {{block.begin, block.end}};
+  std::vector<Stage> stages;
+  for (std::size_t i = block.begin; i < block.end; ++i) {
+    if (!stack.steps[i].pieces.empty()) stages.push_back({i, i + 1});
+  }
+  return stages;
+}
+
+class Quantizer {
+ public:
+  Quantizer(ModelFiles& files, const Recipe& recipe, const Types& types,
+            const CalibrationOptions& options, BlockStore& store, ThreadPool& pool,
+            const ProgressSink& progress, std::vector<std::string>& notes)
+      : files_(files),
+        recipe_(recipe),
+        types_(types),
+        options_(options),
+        store_(store),
+        pool_(pool),
+        progress_(progress),
+        notes_(notes),
+        runner_(files, options.samples, store.folder(), pool, options.features, [this] { tick(); }),
+        blocks_(blocks_of(runner_.plan())) {}
+
+  void run() {
+    for (std::size_t i = 0; i < store_.blocks(); ++i) store_.apply(i, files_);
+    done_ = passes_of_block() * store_.blocks() * options_.samples.size();
+    for (std::size_t i = store_.blocks(); i < blocks_.size(); ++i) quantize(blocks_[i]);
+    if (store_.blocks() == blocks_.size()) quantize_tables();
+  }
+
+ private:
+  // Runs over the samples that a block takes.
+  std::size_t passes_of_block() const {
+    const Block& first = blocks_.front();
+    const std::size_t stages =
+        stages_of(runner_.stack_of(first), first, options_.sequential).size();
+    const bool surveyed = options_.sequential && !recipe_.transforms.empty();
+    return stages + (surveyed ? 1 : 0) + (options_.original_inputs ? 0 : 1);
+  }
+
+  void tick() {
+    ++done_;
+    const std::size_t total = passes_of_block() * blocks_.size() * options_.samples.size();
+    if (progress_) progress_("calibrating", done_, total);
+  }
+
+  const WeightRef& ref(int weight) const {
+    return runner_.plan().weights[static_cast<std::size_t>(weight)];
+  }
+
+  void quantize(const Block& block) {
+    const StackPlan& stack = runner_.stack_of(block);
+    runner_.begin(block);
+    results_.clear();
+    BlockWeights weights(files_, runner_.plan(), pool_);
+    bool transformed = recipe_.transforms.empty();
+    for (const Stage& stage : stages_of(stack, block, options_.sequential)) {
+      if (!transformed && options_.sequential) {
+        StatsTap all = watch(block, {block.begin, block.end}, false);
+        transform(stack, block, all, weights);
+        transformed = true;
+      }
+      const bool last = stage.end == block.end || !options_.sequential;
+      StatsTap inputs = watch(block, stage, options_.original_inputs && last);
+      if (!transformed) transform(stack, block, inputs, weights);
+      transformed = true;
+      for (std::size_t i = stage.begin; i < stage.end; ++i) solve(stack.steps[i], inputs);
+    }
+    if (!options_.original_inputs) runner_.run(block, {.compute = std::nullopt, .keep = true});
+    runner_.finish(block);
+    store_.commit(results_);
+    store_.apply(block.index, files_);
+    results_.clear();
+  }
+
+  // One run over the samples, up to the end of the stage.
+  StatsTap watch(const Block& block, const Stage& stage, bool keep) {
+    StatsTap tap(runner_.plan(), runner_.stack_of(block).steps, stage.begin, stage.end,
+                 recipe_.needs_gram());
+    BlockPass pass{.compute = Compute::bf16, .tap = &tap, .keep = keep};
+    if (!keep) pass.end = stage.end;
+    runner_.run(block, pass);
+    return tap;
+  }
+
+  // The transforms' weights take the place of the files', and changed vectors go into the result.
+  void transform(const StackPlan& stack, const Block& block, StatsTap& inputs,
+                 BlockWeights& weights) {
+    BlockTask task{runner_.plan(), stack, block, inputs, weights, types_, pool_};
+    for (const Method* method : recipe_.transforms) method->transform(task);
+    weights.replace_in(files_);
+    for (const auto& [weight, values] : weights.all()) {
+      if (ref(weight).kind != WeightKind::vector) continue;
+      keep({ref(weight).name, DType::f32, {ref(weight).n}, {}, 0.0}, values);
+    }
+  }
+
+  void keep(StoredTensor tensor, const std::vector<float>& values) {
+    const std::uint64_t columns = tensor.shape.back();
+    tensor.rows.resize(values.size() / columns * row_bytes(tensor.dtype, columns).value());
+    info(tensor.dtype).encode(values.data(), tensor.rows.data(), values.size());
+    keep(std::move(tensor));
+  }
+
+  // In the files' place at once: the next stage sees it. Vectors' buffers stay where they are.
+  void keep(StoredTensor tensor) {
+    results_.push_back(std::move(tensor));
+    const StoredTensor& kept = results_.back();
+    files_.replace({kept.name, kept.dtype, kept.shape, "rows", false, kept.rows});
+  }
+
+  void solve(const Step& step, const StatsTap& inputs) {
+    for (const Piece& piece : step.pieces) {
+      const WeightRef& matrix = ref(piece.weight);
+      const DType dtype = types_.at(matrix.name);
+      std::vector<float> values =
+          matrix_values(files_.need(matrix.name), files_.checkpoint().path(), pool_);
+      StoredTensor tensor{matrix.name, dtype, {matrix.n, matrix.k}, {}, 0.0};
+      if (!is_quantized(dtype)) {
+        keep(std::move(tensor), values);
+        continue;
+      }
+      const InputStats& stats = inputs.of(step);
+      if (!stats.finite()) {
+        fail_malformed(files_.checkpoint().path(),
+                       fmt::format("the inputs of '{}' are not finite", matrix.name));
+      }
+      MatrixResult result = recipe_.solver->solve(
+          {matrix.name, std::move(values), matrix.n, matrix.k, dtype, stats}, pool_);
+      for (const std::string& note : result.notes) {
+        notes_.push_back(fmt::format("{}: {}", matrix.name, note));
+      }
+      tensor.rows = std::move(result.rows);
+      tensor.error = result.error;
+      keep(std::move(tensor));
+    }
+  }
+
+  // The head, which may be the embedding, rounded with its inputs' weights: a block of its own.
+  void quantize_tables() {
+    results_.clear();
+    const int head = runner_.plan().head;
+    if (head != kNoWeight && is_quantized(types_.at(ref(head).name))) {
+      const WeightRef& matrix = ref(head);
+      InputStats stats;
+      stats.k = matrix.k;
+      stats.rows = runner_.tokens();
+      stats.square = runner_.head_squares();
+      MatrixResult result = find_method("rtn")->solve(
+          {matrix.name, matrix_values(files_.need(matrix.name), files_.checkpoint().path(), pool_),
+           matrix.n, matrix.k, types_.at(matrix.name), stats},
+          pool_);
+      keep({matrix.name, types_.at(matrix.name), {matrix.n, matrix.k}, std::move(result.rows),
+            result.error});
+    }
+    store_.commit(results_);
+    store_.apply(blocks_.size(), files_);
+    results_.clear();
+  }
+
+  ModelFiles& files_;
+  const Recipe& recipe_;
+  const Types& types_;
+  const CalibrationOptions& options_;
+  BlockStore& store_;
+  ThreadPool& pool_;
+  const ProgressSink& progress_;
+  std::vector<std::string>& notes_;
+  BlockRunner runner_;
+  std::vector<Block> blocks_;
+  std::vector<StoredTensor> results_;
+  std::uint64_t done_ = 0;
+};
+
+}  // namespace
+
+void quantize_blocks(ModelFiles& files, const Recipe& recipe, const Types& types,
+                     const CalibrationOptions& options, BlockStore& store, ThreadPool& pool,
+                     const ProgressSink& progress, std::vector<std::string>& notes) {
+  Quantizer(files, recipe, types, options, store, pool, progress, notes).run();
+}
+
+}  // namespace halfbyte

@@ -7,6 +7,7 @@
 
 #include "tensor/blocks/block.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/packers.h"
 #include "tensor/blocks/rounding.h"
 
 namespace halfbyte::blocks {
@@ -32,22 +33,26 @@ void decode_block_q4_1(const std::uint8_t* block, float* x) {
   }
 }
 
+void pack_nibbles(const std::uint8_t* codes, std::uint8_t* qs) {
+  for (std::size_t j = 0; j < kBlock / 2; ++j) {
+    qs[j] = static_cast<std::uint8_t>(codes[j] | (codes[j + kBlock / 2] << 4));
+  }
+}
+
 // qs of round((x - shift) * id + offset), where `offset` holds the 0.5 of rounding.
-void pack_nibbles(const float* x, float shift, float id, float offset, std::uint8_t* qs) {
+void encode_nibbles(const float* x, float shift, float id, float offset, std::uint8_t* qs) {
   std::array<std::uint8_t, kBlock> q;
   for (std::size_t j = 0; j < kBlock; ++j) {
     const auto level = static_cast<std::int8_t>(truncate((x[j] - shift) * id + offset));
     q[j] = static_cast<std::uint8_t>(std::min<std::int8_t>(level, 15));
   }
-  for (std::size_t j = 0; j < kBlock / 2; ++j) {
-    qs[j] = static_cast<std::uint8_t>(q[j] | (q[j + kBlock / 2] << 4));
-  }
+  pack_nibbles(q.data(), qs);
 }
 
 void encode_block_q4_0(const float* x, std::uint8_t* block) {
   const float d = signed_peak(x) / -8.0f;
   store_half(block, d);
-  pack_nibbles(x, 0.0f, inverse_or_zero(d), 8.5f, block + 2);
+  encode_nibbles(x, 0.0f, inverse_or_zero(d), 8.5f, block + 2);
 }
 
 void encode_block_q4_1(const float* x, std::uint8_t* block) {
@@ -55,10 +60,22 @@ void encode_block_q4_1(const float* x, std::uint8_t* block) {
   const float d = (max - min) / 15.0f;
   store_half(block, d);
   store_half(block + 2, min);
-  pack_nibbles(x, min, inverse_or_zero(d), 0.5f, block + 4);
+  encode_nibbles(x, min, inverse_or_zero(d), 0.5f, block + 4);
 }
 
 }  // namespace
+
+void pack_q4_0(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
+  auto* at = reinterpret_cast<std::uint8_t*>(dst);
+  store(at, block.d);
+  pack_nibbles(codes, at + 2);
+}
+void pack_q4_1(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
+  auto* at = reinterpret_cast<std::uint8_t*>(dst);
+  store(at, block.d);
+  store(at + 2, block.dmin);
+  pack_nibbles(codes, at + 4);
+}
 
 void decode_q4_0(const std::byte* src, float* dst, std::size_t n) {
   decode_each<kBlock, 18, decode_block_q4_0>(src, dst, n);

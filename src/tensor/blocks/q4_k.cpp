@@ -6,6 +6,7 @@
 // is the fifth bit of element l of run r.
 #include "tensor/blocks/block.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/packers.h"
 
 namespace halfbyte::blocks {
 
@@ -57,7 +58,50 @@ void decode_block_q5_k(const std::uint8_t* block, float* x) {
   }
 }
 
+// d, dmin and the 12 bytes of scale_min. A scale beyond 63 (which ggml makes of negative ones)
+// loses into the high bits what ggml loses there.
+void pack_scales(const GridBlock& block, std::uint8_t* at) {
+  store(at, block.d);
+  store(at + 2, block.dmin);
+  std::uint8_t* scales = at + 4;
+  for (std::size_t run = 0; run < 4; ++run) {
+    const int high_scale = block.sub_scale[run + 4];
+    const int high_min = block.sub_min[run + 4];
+    scales[run] = static_cast<std::uint8_t>(block.sub_scale[run] | (high_scale >> 4 << 6));
+    scales[run + 4] = static_cast<std::uint8_t>(block.sub_min[run] | (high_min >> 4 << 6));
+    scales[run + 8] = static_cast<std::uint8_t>((high_scale & 15) | (high_min & 15) << 4);
+  }
+}
+
+void pack_nibbles(const std::uint8_t* codes, std::uint8_t* qs) {
+  for (std::size_t pair = 0; pair < 4; ++pair, codes += 64, qs += 32) {
+    for (std::size_t l = 0; l < 32; ++l) {
+      qs[l] = static_cast<std::uint8_t>((codes[l] & 15) | (codes[l + 32] & 15) << 4);
+    }
+  }
+}
+
+void pack_fifth_bits(const std::uint8_t* codes, std::uint8_t* qh) {
+  for (std::size_t l = 0; l < 32; ++l) {
+    int bits = 0;
+    for (std::size_t run = 0; run < 8; ++run) bits |= (codes[run * 32 + l] >> 4) << run;
+    qh[l] = static_cast<std::uint8_t>(bits);
+  }
+}
+
 }  // namespace
+
+void pack_q4_k(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
+  auto* at = reinterpret_cast<std::uint8_t*>(dst);
+  pack_scales(block, at);
+  pack_nibbles(codes, at + 16);
+}
+void pack_q5_k(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
+  auto* at = reinterpret_cast<std::uint8_t*>(dst);
+  pack_scales(block, at);
+  pack_fifth_bits(codes, at + 16);
+  pack_nibbles(codes, at + 48);
+}
 
 void decode_q4_k(const std::byte* src, float* dst, std::size_t n) {
   decode_each<256, 144, decode_block_q4_k>(src, dst, n);

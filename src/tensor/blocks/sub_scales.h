@@ -1,0 +1,21 @@
+// The two levels of scales of a superblock: a half d, and small integers for the groups.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace halfbyte::blocks {
+
+struct SubScaleRange {
+  int low;
+  int high;
+};
+
+// d and integers s in the range such that d * s is nearest to values[groups], weighted by
+// weights[groups] (nullptr: all the same). Where d * s can be equal to all values, it is, with the
+// smallest such d: projecting a result gives it back. d is positive where the range has no negative
+// numbers, of either sign otherwise. groups <= 16.
+void project_sub_scales(const float* values, const float* weights, std::size_t groups,
+                        SubScaleRange range, std::uint16_t& d, int* s);
+
+}  // namespace halfbyte::blocks

@@ -1,0 +1,110 @@
+// The grid table and what its rows share.
+#include "tensor/grid.h"
+
+#include <algorithm>
+
+#include "tensor/blocks/grid_fit.h"
+#include "tensor/blocks/iq4_levels.h"
+#include "tensor/blocks/packers.h"
+
+namespace halfbyte {
+
+namespace {
+
+using blocks::BlockShape;
+using blocks::DefaultWeight;
+using blocks::Levels;
+
+template <int kLow, int kHigh>
+constexpr auto kIntegers = [] {
+  std::array<float, kHigh - kLow + 1> levels{};
+  for (std::size_t i = 0; i < levels.size(); ++i) levels[i] = kLow + static_cast<float>(i);
+  return levels;
+}();
+
+constexpr auto kPlain = DefaultWeight::none;
+//                                groups, elements, levels, weight, sub-scales and their bias
+constexpr BlockShape kQ4_0 = {1, 32, Levels::around_zero, -8, 7, kPlain, {}, 0};
+constexpr BlockShape kQ4_1 = {1, 32, Levels::zero_up, 0, 15, kPlain, {}, 0};
+constexpr BlockShape kQ5_0 = {1, 32, Levels::around_zero, -16, 15, kPlain, {}, 0};
+constexpr BlockShape kQ5_1 = {1, 32, Levels::zero_up, 0, 31, kPlain, {}, 0};
+constexpr BlockShape kQ8_0 = {1, 32, Levels::around_zero, -127, 127, kPlain, {}, 0};
+constexpr BlockShape kQ2_K = {16, 16, Levels::zero_up, 0, 3, DefaultWeight::magnitude, {0, 15}, 0};
+constexpr BlockShape kQ3_K = {16,        16, Levels::around_zero, -4, 3, DefaultWeight::square,
+                              {-32, 31}, 32};
+constexpr BlockShape kQ4_K = {8,       32, Levels::zero_up, 0, 15, DefaultWeight::magnitude_rms,
+                              {0, 63}, 0};
+constexpr BlockShape kQ5_K = {8,       32, Levels::zero_up, 0, 31, DefaultWeight::magnitude_rms,
+                              {0, 63}, 0};
+constexpr BlockShape kQ6_K = {16,          16, Levels::around_zero, -32, 31, DefaultWeight::square,
+                              {-128, 127}, 0};
+constexpr BlockShape kIq4Nl = {1, 32, Levels::iq4, -127, 113, DefaultWeight::square, {}, 0};
+constexpr BlockShape kIq4Xs = {8, 32, Levels::iq4, -127, 113, DefaultWeight::square, {-32, 31}, 32};
+
+template <const BlockShape& kShape>
+void fit(const float* x, const float* importance, GridBlock& block) {
+  blocks::fit_block(kShape, x, importance, block);
+}
+
+template <const BlockShape& kShape>
+void project(const float* scale, const float* min, const float* weights, GridBlock& block) {
+  blocks::project_block(kShape, scale, min, weights, block);
+}
+
+using Pack = void (*)(const GridBlock&, const std::uint8_t*, std::byte*);
+
+template <const BlockShape& kShape>
+constexpr Grid row(DType dtype, const float* levels, Pack pack) {
+  const bool uniform = kShape.levels != Levels::iq4;
+  const int codes = uniform ? static_cast<int>(kShape.high - kShape.low) + 1 : 16;
+  return {dtype,
+          static_cast<std::uint32_t>(kShape.groups * kShape.group),
+          static_cast<std::uint32_t>(kShape.group),
+          static_cast<std::uint32_t>(codes),
+          levels,
+          uniform,
+          fit<kShape>,
+          project<kShape>,
+          pack};
+}
+
+constexpr auto kGrids = std::to_array<Grid>({
+    row<kQ4_0>(DType::q4_0, kIntegers<-8, 7>.data(), blocks::pack_q4_0),
+    row<kQ4_K>(DType::q4_k, kIntegers<0, 15>.data(), blocks::pack_q4_k),
+});
+
+}  // namespace
+
+const Grid* find_grid(DType dtype) {
+  const auto* found = std::find_if(kGrids.begin(), kGrids.end(),
+                                   [dtype](const Grid& grid) { return grid.dtype == dtype; });
+  return found == kGrids.end() ? nullptr : found;
+}
+
+namespace {
+
+constexpr std::array<std::uint8_t, 512> make_nearest_iq4() {
+  std::array<std::uint8_t, 512> nearest{};
+  for (std::size_t i = 0; i < nearest.size(); ++i) {
+    const float v = static_cast<float>(i) / 2.0f - 128.0f;
+    std::uint8_t code = 0;
+    while (code < 15 && v * 2.0f >= blocks::kIq4Levels[code] + blocks::kIq4Levels[code + 1u])
+      ++code;
+    nearest[i] = code;
+  }
+  return nearest;
+}
+
+}  // namespace
+
+constexpr std::array<std::uint8_t, 512> kNearestIq4 = make_nearest_iq4();
+
+void nearest_codes(const Grid& grid, const GridBlock& block, const float* x, std::uint8_t* codes) {
+  for (std::size_t g = 0; g < grid.groups(); ++g) {
+    for (std::size_t i = g * grid.group; i < (g + 1) * grid.group; ++i) {
+      codes[i] = nearest_code(grid, block.scale[g], block.min[g], x[i]);
+    }
+  }
+}
+
+}  // namespace halfbyte

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/thread_pool.h"
 #include "compress/calibrate/input_stats.h"
+#include "compress/linalg.h"
 #include "tensor/dtype.h"
 
 namespace halfbyte {
@@ -31,7 +31,7 @@ struct MatrixResult {
   double error = 0.0;              // of the outputs: |(w - q) x| over |w x|, rms over all samples
   std::vector<std::string> notes;  // one line each: what did not go as usual
 };
-using SolveMatrix = MatrixResult (*)(MatrixTask task, ThreadPool& pool);
+using SolveMatrix = MatrixResult (*)(MatrixTask task, DenseWorkers& workers);
 
 // Changes a block's weights, on the way to being quantized, without changing what it computes.
 struct BlockTask;

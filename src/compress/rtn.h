@@ -10,6 +10,6 @@ void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::si
 
 // Scales that minimize the error weighted by the inputs' mean squares, as ggml's quantizer does it
 // with an importance matrix; as rtn_encode for types whose scales do not depend on it.
-MatrixResult rtn_solve(MatrixTask task, ThreadPool& pool);
+MatrixResult rtn_solve(MatrixTask task, DenseWorkers& workers);
 
 }  // namespace halfbyte

@@ -39,6 +39,7 @@ struct BlockTask {
   BlockWeights& weights;
   const std::unordered_map<std::string, DType>& types;  // that matrices will get, by name
   ThreadPool& pool;
+  DenseWorkers& workers;
 };
 
 }  // namespace halfbyte

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "compress/linalg.h"
 #include "runtime/execute.h"
 
 namespace halfbyte {
@@ -15,7 +16,7 @@ struct InputStats {
   std::vector<double> square;     // of x^2, [k]
   std::vector<double> magnitude;  // of |x|, [k]
   std::vector<float> peak;        // max |x|, [k]
-  std::vector<float> gram;        // of x x^T, [k, k] row-major; empty unless asked for
+  std::vector<float> gram;        // of x x^T, [k, k]: its lower triangle; empty unless asked for
 
   std::vector<float> mean_square() const;
   std::vector<float> mean_magnitude() const;
@@ -25,9 +26,10 @@ struct InputStats {
 // Gathers statistics of the steps of one stack that it is told to watch.
 class StatsTap final : public InputTap {
  public:
-  // Steps [begin, end) of `steps`; linear ones are watched. `gram`: with their Gram matrices.
+  // Steps [begin, end) of `steps`; linear ones are watched. `gram`: computes Gram matrices; nullptr:
+  // there are none.
   StatsTap(const Plan& plan, const std::vector<Step>& steps, std::size_t begin, std::size_t end,
-           bool gram);
+           DenseWorkers* gram);
 
   void see(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows,
            std::uint64_t k, std::size_t thread, std::size_t threads) override;
@@ -42,6 +44,7 @@ class StatsTap final : public InputTap {
   };
   Watched* find(const Step& step);
 
+  DenseWorkers* gram_;
   std::vector<Watched> watched_;
 };
 

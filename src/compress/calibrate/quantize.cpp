@@ -8,6 +8,7 @@
 #include "compress/calibrate/block_runner.h"
 #include "compress/calibrate/block_task.h"
 #include "compress/calibrate/matrix_values.h"
+#include "kernels/registry.h"
 
 namespace halfbyte {
 
@@ -41,6 +42,7 @@ class Quantizer {
         options_(options),
         store_(store),
         pool_(pool),
+        workers_(pool, select_dense(options.features).multiply),
         progress_(progress),
         notes_(notes),
         runner_(files, options.samples, store.folder(), pool, options.features, [this] { tick(); }),
@@ -79,13 +81,14 @@ class Quantizer {
     results_.clear();
     BlockWeights weights(files_, runner_.plan(), pool_);
     bool transformed = recipe_.transforms.empty();
-    for (const Stage& stage : stages_of(stack, block, options_.sequential)) {
+    const std::vector<Stage> stages = stages_of(stack, block, options_.sequential);
+    for (const Stage& stage : stages) {
       if (!transformed && options_.sequential) {
         StatsTap all = watch(block, {block.begin, block.end}, false);
         transform(stack, block, all, weights);
         transformed = true;
       }
-      const bool last = stage.end == block.end || !options_.sequential;
+      const bool last = stage.end == stages.back().end;
       StatsTap inputs = watch(block, stage, options_.original_inputs && last);
       if (!transformed) transform(stack, block, inputs, weights);
       transformed = true;
@@ -101,7 +104,7 @@ class Quantizer {
   // One run over the samples, up to the end of the stage.
   StatsTap watch(const Block& block, const Stage& stage, bool keep) {
     StatsTap tap(runner_.plan(), runner_.stack_of(block).steps, stage.begin, stage.end,
-                 recipe_.needs_gram());
+                 recipe_.needs_gram() ? &workers_ : nullptr);
     BlockPass pass{.compute = Compute::bf16, .tap = &tap, .keep = keep};
     if (!keep) pass.end = stage.end;
     runner_.run(block, pass);
@@ -111,7 +114,7 @@ class Quantizer {
   // The transforms' weights take the place of the files', and changed vectors go into the result.
   void transform(const StackPlan& stack, const Block& block, StatsTap& inputs,
                  BlockWeights& weights) {
-    BlockTask task{runner_.plan(), stack, block, inputs, weights, types_, pool_};
+    BlockTask task{runner_.plan(), stack, block, inputs, weights, types_, pool_, workers_};
     for (const Method* method : recipe_.transforms) method->transform(task);
     weights.replace_in(files_);
     for (const auto& [weight, values] : weights.all()) {
@@ -151,7 +154,7 @@ class Quantizer {
                        fmt::format("the inputs of '{}' are not finite", matrix.name));
       }
       MatrixResult result = recipe_.solver->solve(
-          {matrix.name, std::move(values), matrix.n, matrix.k, dtype, stats}, pool_);
+          {matrix.name, std::move(values), matrix.n, matrix.k, dtype, stats}, workers_);
       for (const std::string& note : result.notes) {
         notes_.push_back(fmt::format("{}: {}", matrix.name, note));
       }
@@ -174,7 +177,7 @@ class Quantizer {
       MatrixResult result = find_method("rtn")->solve(
           {matrix.name, matrix_values(files_.need(matrix.name), files_.checkpoint().path(), pool_),
            matrix.n, matrix.k, types_.at(matrix.name), stats},
-          pool_);
+          workers_);
       keep({matrix.name, types_.at(matrix.name), {matrix.n, matrix.k}, std::move(result.rows),
             result.error});
     }
@@ -189,6 +192,7 @@ class Quantizer {
   const CalibrationOptions& options_;
   BlockStore& store_;
   ThreadPool& pool_;
+  DenseWorkers workers_;
   const ProgressSink& progress_;
   std::vector<std::string>& notes_;
   BlockRunner runner_;

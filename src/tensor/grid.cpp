@@ -70,7 +70,17 @@ constexpr Grid row(DType dtype, const float* levels, Pack pack) {
 
 constexpr auto kGrids = std::to_array<Grid>({
     row<kQ4_0>(DType::q4_0, kIntegers<-8, 7>.data(), blocks::pack_q4_0),
+    row<kQ4_1>(DType::q4_1, kIntegers<0, 15>.data(), blocks::pack_q4_1),
+    row<kQ5_0>(DType::q5_0, kIntegers<-16, 15>.data(), blocks::pack_q5_0),
+    row<kQ5_1>(DType::q5_1, kIntegers<0, 31>.data(), blocks::pack_q5_1),
+    row<kQ8_0>(DType::q8_0, kIntegers<-127, 127>.data(), blocks::pack_q8_0),
+    row<kQ2_K>(DType::q2_k, kIntegers<0, 3>.data(), blocks::pack_q2_k),
+    row<kQ3_K>(DType::q3_k, kIntegers<-4, 3>.data(), blocks::pack_q3_k),
     row<kQ4_K>(DType::q4_k, kIntegers<0, 15>.data(), blocks::pack_q4_k),
+    row<kQ5_K>(DType::q5_k, kIntegers<0, 31>.data(), blocks::pack_q5_k),
+    row<kQ6_K>(DType::q6_k, kIntegers<-32, 31>.data(), blocks::pack_q6_k),
+    row<kIq4Nl>(DType::iq4_nl, blocks::kIq4Levels.data(), blocks::pack_iq4_nl),
+    row<kIq4Xs>(DType::iq4_xs, blocks::kIq4Levels.data(), blocks::pack_iq4_xs),
 });
 
 }  // namespace

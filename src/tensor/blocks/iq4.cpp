@@ -8,19 +8,17 @@
 
 #include "tensor/blocks/block.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/iq4_levels.h"
+#include "tensor/blocks/packers.h"
 
 namespace halfbyte::blocks {
 
 namespace {
 
-// Part of the format (ggml's published block formats).
-constexpr std::array<float, 16> kLevels = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                           1,    13,   25,  38,  53,  69,  89,  113};
-
 void decode_run(const std::uint8_t* qs, float scale, float* x) {
   // Sixteen products instead of one for each element.
   std::array<float, 16> values;
-  for (std::size_t i = 0; i < 16; ++i) values[i] = scale * kLevels[i];
+  for (std::size_t i = 0; i < 16; ++i) values[i] = scale * kIq4Levels[i];
   for (std::size_t j = 0; j < 16; ++j) {
     x[j] = values[qs[j] & 15];
     x[j + 16] = values[qs[j] >> 4];
@@ -41,7 +39,29 @@ void decode_block_xs(const std::uint8_t* block, float* x) {
   }
 }
 
+void pack_scales(const GridBlock& block, std::uint8_t* scales_h, std::uint8_t* scales_l) {
+  int high = 0;
+  for (std::size_t run = 0; run < 8; ++run) high |= block.sub_scale[run] >> 4 << (2 * run);
+  store(scales_h, static_cast<std::uint16_t>(high));
+  for (std::size_t i = 0; i < 4; ++i) {
+    scales_l[i] = static_cast<std::uint8_t>((block.sub_scale[2 * i] & 15) |
+                                            (block.sub_scale[2 * i + 1] & 15) << 4);
+  }
+}
+
 }  // namespace
+
+void pack_iq4_nl(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
+  auto* at = reinterpret_cast<std::uint8_t*>(dst);
+  store(at, block.d);
+  pack_nibbles(codes, at + 2);
+}
+void pack_iq4_xs(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
+  auto* at = reinterpret_cast<std::uint8_t*>(dst);
+  store(at, block.d);
+  pack_scales(block, at + 2, at + 4);
+  for (std::size_t run = 0; run < 8; ++run) pack_nibbles(codes + run * 32, at + 8 + run * 16);
+}
 
 void decode_iq4_nl(const std::byte* src, float* dst, std::size_t n) {
   decode_each<32, 18, decode_block_nl>(src, dst, n);

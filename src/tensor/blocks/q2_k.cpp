@@ -5,6 +5,7 @@
 // 32, the first in the lowest two bits.
 #include "tensor/blocks/block.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/packers.h"
 
 namespace halfbyte::blocks {
 
@@ -27,6 +28,16 @@ void decode_block(const std::uint8_t* block, float* x) {
 }
 
 }  // namespace
+
+void pack_q2_k(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
+  auto* at = reinterpret_cast<std::uint8_t*>(dst);
+  for (std::size_t group = 0; group < 16; ++group) {
+    at[group] = static_cast<std::uint8_t>(block.sub_scale[group] | block.sub_min[group] << 4);
+  }
+  pack_two_bits(codes, at + 16);
+  store(at + 80, block.d);
+  store(at + 82, block.dmin);
+}
 
 void decode_q2_k(const std::byte* src, float* dst, std::size_t n) {
   decode_each<256, 84, decode_block>(src, dst, n);

@@ -6,6 +6,7 @@
 // nibbles), byte 8 + i % 4 its high two bits at bit i / 4 * 2.
 #include "tensor/blocks/block.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/packers.h"
 
 namespace halfbyte::blocks {
 
@@ -36,7 +37,34 @@ void decode_block(const std::uint8_t* block, float* x) {
   }
 }
 
+void pack_scales(const GridBlock& block, std::uint8_t* scales) {
+  const auto& s = block.sub_scale;
+  for (std::size_t i = 0; i < 8; ++i) {
+    scales[i] = static_cast<std::uint8_t>((s[i] & 15) | (s[i + 8] & 15) << 4);
+  }
+  for (std::size_t i = 0; i < 4; ++i) {
+    scales[8 + i] = static_cast<std::uint8_t>(s[i] >> 4 | s[i + 4] >> 4 << 2 | s[i + 8] >> 4 << 4 |
+                                              s[i + 12] >> 4 << 6);
+  }
+}
+
+void pack_third_bits(const std::uint8_t* codes, std::uint8_t* hmask) {
+  for (std::size_t l = 0; l < 32; ++l) {
+    int bits = 0;
+    for (std::size_t run = 0; run < 8; ++run) bits |= (codes[run * 32 + l] >> 2) << run;
+    hmask[l] = static_cast<std::uint8_t>(bits);
+  }
+}
+
 }  // namespace
+
+void pack_q3_k(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
+  auto* at = reinterpret_cast<std::uint8_t*>(dst);
+  pack_third_bits(codes, at);
+  pack_two_bits(codes, at + 32);
+  pack_scales(block, at + 96);
+  store(at + 108, block.d);
+}
 
 void decode_q3_k(const std::byte* src, float* dst, std::size_t n) {
   decode_each<256, 110, decode_block>(src, dst, n);

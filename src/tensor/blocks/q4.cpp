@@ -33,12 +33,6 @@ void decode_block_q4_1(const std::uint8_t* block, float* x) {
   }
 }
 
-void pack_nibbles(const std::uint8_t* codes, std::uint8_t* qs) {
-  for (std::size_t j = 0; j < kBlock / 2; ++j) {
-    qs[j] = static_cast<std::uint8_t>(codes[j] | (codes[j + kBlock / 2] << 4));
-  }
-}
-
 // qs of round((x - shift) * id + offset), where `offset` holds the 0.5 of rounding.
 void encode_nibbles(const float* x, float shift, float id, float offset, std::uint8_t* qs) {
   std::array<std::uint8_t, kBlock> q;

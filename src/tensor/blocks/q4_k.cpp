@@ -73,7 +73,7 @@ void pack_scales(const GridBlock& block, std::uint8_t* at) {
   }
 }
 
-void pack_nibbles(const std::uint8_t* codes, std::uint8_t* qs) {
+void pack_run_pairs(const std::uint8_t* codes, std::uint8_t* qs) {
   for (std::size_t pair = 0; pair < 4; ++pair, codes += 64, qs += 32) {
     for (std::size_t l = 0; l < 32; ++l) {
       qs[l] = static_cast<std::uint8_t>((codes[l] & 15) | (codes[l + 32] & 15) << 4);
@@ -94,13 +94,13 @@ void pack_fifth_bits(const std::uint8_t* codes, std::uint8_t* qh) {
 void pack_q4_k(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
   auto* at = reinterpret_cast<std::uint8_t*>(dst);
   pack_scales(block, at);
-  pack_nibbles(codes, at + 16);
+  pack_run_pairs(codes, at + 16);
 }
 void pack_q5_k(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
   auto* at = reinterpret_cast<std::uint8_t*>(dst);
   pack_scales(block, at);
   pack_fifth_bits(codes, at + 16);
-  pack_nibbles(codes, at + 48);
+  pack_run_pairs(codes, at + 48);
 }
 
 void decode_q4_k(const std::byte* src, float* dst, std::size_t n) {

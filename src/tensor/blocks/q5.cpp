@@ -7,6 +7,7 @@
 
 #include "tensor/blocks/block.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/packers.h"
 #include "tensor/blocks/rounding.h"
 
 namespace halfbyte::blocks {
@@ -28,16 +29,13 @@ std::array<std::uint8_t, kBlock> unpack(const std::uint8_t* qh) {
   return q;
 }
 
-void pack(const std::array<std::uint8_t, kBlock>& q, std::uint8_t* qh) {
+void pack(const std::uint8_t* q, std::uint8_t* qh) {
   std::uint32_t high = 0;
   for (std::uint32_t j = 0; j < kBlock; ++j) {
     high |= ((static_cast<std::uint32_t>(q[j]) >> 4) & 1u) << j;
   }
   store(qh, high);
-  std::uint8_t* qs = qh + 4;
-  for (std::size_t j = 0; j < kBlock / 2; ++j) {
-    qs[j] = static_cast<std::uint8_t>((q[j] & 15) | ((q[j + kBlock / 2] & 15) << 4));
-  }
+  pack_nibbles(q, qh + 4);
 }
 
 void decode_block_q5_0(const std::uint8_t* block, float* x) {
@@ -62,7 +60,7 @@ void encode_block_q5_0(const float* x, std::uint8_t* block) {
     q[j] = static_cast<std::uint8_t>(std::min<std::int8_t>(level, 31));
   }
   store_half(block, d);
-  pack(q, block + 2);
+  pack(q.data(), block + 2);
 }
 
 void encode_block_q5_1(const float* x, std::uint8_t* block) {
@@ -75,10 +73,22 @@ void encode_block_q5_1(const float* x, std::uint8_t* block) {
   }
   store_half(block, d);
   store_half(block + 2, min);
-  pack(q, block + 4);
+  pack(q.data(), block + 4);
 }
 
 }  // namespace
+
+void pack_q5_0(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
+  auto* at = reinterpret_cast<std::uint8_t*>(dst);
+  store(at, block.d);
+  pack(codes, at + 2);
+}
+void pack_q5_1(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
+  auto* at = reinterpret_cast<std::uint8_t*>(dst);
+  store(at, block.d);
+  store(at + 2, block.dmin);
+  pack(codes, at + 4);
+}
 
 void decode_q5_0(const std::byte* src, float* dst, std::size_t n) {
   decode_each<kBlock, 22, decode_block_q5_0>(src, dst, n);

@@ -3,8 +3,11 @@
 //   ql:128 qh:64 scales:16 d:2    x = d * scale * (q - 32)
 // A half (128 elements, four runs of 32) has 64 bytes of ql: runs 0 and 1 in the low nibbles of its
 // first and second 32 bytes, runs 2 and 3 in the high ones; and 32 bytes of qh: two bits a run.
+#include <algorithm>
+
 #include "tensor/blocks/block.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/packers.h"
 
 namespace halfbyte::blocks {
 
@@ -29,7 +32,27 @@ void decode_block(const std::uint8_t* block, float* x) {
   }
 }
 
+// One half of the block: the 128 codes of four runs.
+void pack_half(const std::uint8_t* codes, std::uint8_t* ql, std::uint8_t* qh) {
+  for (std::size_t l = 0; l < 32; ++l) {
+    const std::uint8_t* run = codes + l;
+    ql[l] = static_cast<std::uint8_t>((run[0] & 15) | (run[64] & 15) << 4);
+    ql[l + 32] = static_cast<std::uint8_t>((run[32] & 15) | (run[96] & 15) << 4);
+    qh[l] = static_cast<std::uint8_t>(run[0] >> 4 | run[32] >> 4 << 2 | run[64] >> 4 << 4 |
+                                      run[96] >> 4 << 6);
+  }
+}
+
 }  // namespace
+
+void pack_q6_k(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
+  auto* at = reinterpret_cast<std::uint8_t*>(dst);
+  for (std::size_t half = 0; half < 2; ++half) {
+    pack_half(codes + half * 128, at + half * 64, at + 128 + half * 32);
+  }
+  std::copy(block.sub_scale.begin(), block.sub_scale.end(), at + 192);
+  store(at + 208, block.d);
+}
 
 void decode_q6_k(const std::byte* src, float* dst, std::size_t n) {
   decode_each<256, 210, decode_block>(src, dst, n);

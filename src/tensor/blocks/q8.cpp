@@ -1,6 +1,7 @@
 // Q8_0: 32 elements, a half scale d, signed 8-bit quants: d:2 qs:32, x = d * q.
 #include "tensor/blocks/block.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/packers.h"
 #include "tensor/blocks/rounding.h"
 
 namespace halfbyte::blocks {
@@ -41,6 +42,12 @@ void encode_block(const float* x, std::uint8_t* block) {
 }
 
 }  // namespace
+
+void pack_q8_0(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
+  auto* at = reinterpret_cast<std::uint8_t*>(dst);
+  store(at, block.d);
+  for (std::size_t j = 0; j < kBlock; ++j) at[2 + j] = static_cast<std::uint8_t>(codes[j] - 127);
+}
 
 void decode_q8_0(const std::byte* src, float* dst, std::size_t n) {
   decode_each<kBlock, 34, decode_block>(src, dst, n);

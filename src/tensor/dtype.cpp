@@ -15,7 +15,7 @@ namespace {
 
 // In the order of the enum. i64 and bool are indices and masks, never weights.
 constexpr auto kTypes = std::to_array<DTypeInfo>({
-    // dtype, name, block, bytes, ggml, safetensors, decode, encode
+    // dtype, name, block, bytes, ggml, safetensors, decode, encode, encode_weighted
     {DType::f32, "f32", 1, 4, 0, "F32", blocks::decode_f32, blocks::encode_f32},
     {DType::f16, "f16", 1, 2, 1, "F16", blocks::decode_f16, blocks::encode_f16},
     {DType::bf16, "bf16", 1, 2, 30, "BF16", blocks::decode_bf16, blocks::encode_bf16},
@@ -26,18 +26,30 @@ constexpr auto kTypes = std::to_array<DTypeInfo>({
     {DType::i32, "i32", 1, 4, 26, "I32", blocks::decode_i32, nullptr},
     {DType::i64, "i64", 1, 8, 27, "I64", nullptr, nullptr},
     {DType::boolean, "bool", 1, 1, -1, "BOOL", nullptr, nullptr},
-    {DType::q4_0, "q4_0", 32, 18, 2, "", blocks::decode_q4_0, blocks::encode_q4_0},
-    {DType::q4_1, "q4_1", 32, 20, 3, "", blocks::decode_q4_1, blocks::encode_q4_1},
-    {DType::q5_0, "q5_0", 32, 22, 6, "", blocks::decode_q5_0, blocks::encode_q5_0},
-    {DType::q5_1, "q5_1", 32, 24, 7, "", blocks::decode_q5_1, blocks::encode_q5_1},
-    {DType::q8_0, "q8_0", 32, 34, 8, "", blocks::decode_q8_0, blocks::encode_q8_0},
-    {DType::q2_k, "q2_k", 256, 84, 10, "", blocks::decode_q2_k, nullptr},
-    {DType::q3_k, "q3_k", 256, 110, 11, "", blocks::decode_q3_k, nullptr},
-    {DType::q4_k, "q4_k", 256, 144, 12, "", blocks::decode_q4_k, nullptr},
-    {DType::q5_k, "q5_k", 256, 176, 13, "", blocks::decode_q5_k, nullptr},
-    {DType::q6_k, "q6_k", 256, 210, 14, "", blocks::decode_q6_k, nullptr},
-    {DType::iq4_nl, "iq4_nl", 32, 18, 20, "", blocks::decode_iq4_nl, nullptr},
-    {DType::iq4_xs, "iq4_xs", 256, 136, 23, "", blocks::decode_iq4_xs, nullptr},
+    {DType::q4_0, "q4_0", 32, 18, 2, "", blocks::decode_q4_0, blocks::encode_q4_0,
+     blocks::encode_weighted_q4_0},
+    {DType::q4_1, "q4_1", 32, 20, 3, "", blocks::decode_q4_1, blocks::encode_q4_1,
+     blocks::encode_weighted_q4_1},
+    {DType::q5_0, "q5_0", 32, 22, 6, "", blocks::decode_q5_0, blocks::encode_q5_0,
+     blocks::encode_weighted_q5_0},
+    {DType::q5_1, "q5_1", 32, 24, 7, "", blocks::decode_q5_1, blocks::encode_q5_1,
+     blocks::encode_weighted_q5_1},
+    {DType::q8_0, "q8_0", 32, 34, 8, "", blocks::decode_q8_0, blocks::encode_q8_0,
+     blocks::encode_weighted_q8_0},
+    {DType::q2_k, "q2_k", 256, 84, 10, "", blocks::decode_q2_k, blocks::encode_q2_k,
+     blocks::encode_weighted_q2_k},
+    {DType::q3_k, "q3_k", 256, 110, 11, "", blocks::decode_q3_k, blocks::encode_q3_k,
+     blocks::encode_weighted_q3_k},
+    {DType::q4_k, "q4_k", 256, 144, 12, "", blocks::decode_q4_k, blocks::encode_q4_k,
+     blocks::encode_weighted_q4_k},
+    {DType::q5_k, "q5_k", 256, 176, 13, "", blocks::decode_q5_k, blocks::encode_q5_k,
+     blocks::encode_weighted_q5_k},
+    {DType::q6_k, "q6_k", 256, 210, 14, "", blocks::decode_q6_k, blocks::encode_q6_k,
+     blocks::encode_weighted_q6_k},
+    {DType::iq4_nl, "iq4_nl", 32, 18, 20, "", blocks::decode_iq4_nl, blocks::encode_iq4_nl,
+     blocks::encode_weighted_iq4_nl},
+    {DType::iq4_xs, "iq4_xs", 256, 136, 23, "", blocks::decode_iq4_xs, blocks::encode_iq4_xs,
+     blocks::encode_weighted_iq4_xs},
 });
 
 constexpr bool in_enum_order() {

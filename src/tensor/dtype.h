@@ -44,15 +44,22 @@ using DecodeRow = void (*)(const std::byte* src, float* dst, std::size_t n);
 // dst = src[n] rounded to nearest, exactly as ggml's reference quantizer does it.
 using EncodeRow = void (*)(const float* src, std::byte* dst, std::size_t n);
 
+// The same for one whole row of n elements that matter differently: importance[n] is the mean
+// square of each input that an element is multiplied with, as ggml's quantizer takes it (an
+// imatrix).
+using EncodeWeighted = void (*)(const float* src, const float* importance, std::byte* dst,
+                                std::size_t n);
+
 struct DTypeInfo {
   DType dtype;
-  std::string_view name;         // "q4_0": as the command line and reports spell it
-  std::uint32_t block;           // elements a block
-  std::uint32_t block_bytes;     // bytes a block
-  std::int32_t ggml_type;        // id in GGUF, -1 if it has none
-  std::string_view safetensors;  // name in safetensors, "" if it has none
-  DecodeRow decode;              // nullptr for types that are never weights
-  EncodeRow encode;              // nullptr where there is no round-to-nearest encoder (yet)
+  std::string_view name;                     // "q4_0": as the command line and reports spell it
+  std::uint32_t block;                       // elements a block
+  std::uint32_t block_bytes;                 // bytes a block
+  std::int32_t ggml_type;                    // id in GGUF, -1 if it has none
+  std::string_view safetensors;              // name in safetensors, "" if it has none
+  DecodeRow decode;                          // nullptr for types that are never weights
+  EncodeRow encode;                          // nullptr where there is no round-to-nearest encoder
+  EncodeWeighted encode_weighted = nullptr;  // nullptr where importance is of no use
 };
 
 std::span<const DTypeInfo> all_dtypes();

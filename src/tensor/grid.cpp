@@ -6,13 +6,13 @@
 #include "tensor/blocks/grid_fit.h"
 #include "tensor/blocks/iq4_levels.h"
 #include "tensor/blocks/packers.h"
+#include "tensor/blocks/shapes.h"
 
 namespace halfbyte {
 
 namespace {
 
 using blocks::BlockShape;
-using blocks::DefaultWeight;
 using blocks::Levels;
 
 template <int kLow, int kHigh>
@@ -21,25 +21,6 @@ constexpr auto kIntegers = [] {
   for (std::size_t i = 0; i < levels.size(); ++i) levels[i] = kLow + static_cast<float>(i);
   return levels;
 }();
-
-constexpr auto kPlain = DefaultWeight::none;
-//                                groups, elements, levels, weight, sub-scales and their bias
-constexpr BlockShape kQ4_0 = {1, 32, Levels::around_zero, -8, 7, kPlain, {}, 0};
-constexpr BlockShape kQ4_1 = {1, 32, Levels::zero_up, 0, 15, kPlain, {}, 0};
-constexpr BlockShape kQ5_0 = {1, 32, Levels::around_zero, -16, 15, kPlain, {}, 0};
-constexpr BlockShape kQ5_1 = {1, 32, Levels::zero_up, 0, 31, kPlain, {}, 0};
-constexpr BlockShape kQ8_0 = {1, 32, Levels::around_zero, -127, 127, kPlain, {}, 0};
-constexpr BlockShape kQ2_K = {16, 16, Levels::zero_up, 0, 3, DefaultWeight::magnitude, {0, 15}, 0};
-constexpr BlockShape kQ3_K = {16,        16, Levels::around_zero, -4, 3, DefaultWeight::square,
-                              {-32, 31}, 32};
-constexpr BlockShape kQ4_K = {8,       32, Levels::zero_up, 0, 15, DefaultWeight::magnitude_rms,
-                              {0, 63}, 0};
-constexpr BlockShape kQ5_K = {8,       32, Levels::zero_up, 0, 31, DefaultWeight::magnitude_rms,
-                              {0, 63}, 0};
-constexpr BlockShape kQ6_K = {16,          16, Levels::around_zero, -32, 31, DefaultWeight::square,
-                              {-128, 127}, 0};
-constexpr BlockShape kIq4Nl = {1, 32, Levels::iq4, -127, 113, DefaultWeight::square, {}, 0};
-constexpr BlockShape kIq4Xs = {8, 32, Levels::iq4, -127, 113, DefaultWeight::square, {-32, 31}, 32};
 
 template <const BlockShape& kShape>
 void fit(const float* x, const float* importance, GridBlock& block) {
@@ -69,18 +50,18 @@ constexpr Grid row(DType dtype, const float* levels, Pack pack) {
 }
 
 constexpr auto kGrids = std::to_array<Grid>({
-    row<kQ4_0>(DType::q4_0, kIntegers<-8, 7>.data(), blocks::pack_q4_0),
-    row<kQ4_1>(DType::q4_1, kIntegers<0, 15>.data(), blocks::pack_q4_1),
-    row<kQ5_0>(DType::q5_0, kIntegers<-16, 15>.data(), blocks::pack_q5_0),
-    row<kQ5_1>(DType::q5_1, kIntegers<0, 31>.data(), blocks::pack_q5_1),
-    row<kQ8_0>(DType::q8_0, kIntegers<-127, 127>.data(), blocks::pack_q8_0),
-    row<kQ2_K>(DType::q2_k, kIntegers<0, 3>.data(), blocks::pack_q2_k),
-    row<kQ3_K>(DType::q3_k, kIntegers<-4, 3>.data(), blocks::pack_q3_k),
-    row<kQ4_K>(DType::q4_k, kIntegers<0, 15>.data(), blocks::pack_q4_k),
-    row<kQ5_K>(DType::q5_k, kIntegers<0, 31>.data(), blocks::pack_q5_k),
-    row<kQ6_K>(DType::q6_k, kIntegers<-32, 31>.data(), blocks::pack_q6_k),
-    row<kIq4Nl>(DType::iq4_nl, blocks::kIq4Levels.data(), blocks::pack_iq4_nl),
-    row<kIq4Xs>(DType::iq4_xs, blocks::kIq4Levels.data(), blocks::pack_iq4_xs),
+    row<blocks::kShapeQ4_0>(DType::q4_0, kIntegers<-8, 7>.data(), blocks::pack_q4_0),
+    row<blocks::kShapeQ4_1>(DType::q4_1, kIntegers<0, 15>.data(), blocks::pack_q4_1),
+    row<blocks::kShapeQ5_0>(DType::q5_0, kIntegers<-16, 15>.data(), blocks::pack_q5_0),
+    row<blocks::kShapeQ5_1>(DType::q5_1, kIntegers<0, 31>.data(), blocks::pack_q5_1),
+    row<blocks::kShapeQ8_0>(DType::q8_0, kIntegers<-127, 127>.data(), blocks::pack_q8_0),
+    row<blocks::kShapeQ2_K>(DType::q2_k, kIntegers<0, 3>.data(), blocks::pack_q2_k),
+    row<blocks::kShapeQ3_K>(DType::q3_k, kIntegers<-4, 3>.data(), blocks::pack_q3_k),
+    row<blocks::kShapeQ4_K>(DType::q4_k, kIntegers<0, 15>.data(), blocks::pack_q4_k),
+    row<blocks::kShapeQ5_K>(DType::q5_k, kIntegers<0, 31>.data(), blocks::pack_q5_k),
+    row<blocks::kShapeQ6_K>(DType::q6_k, kIntegers<-32, 31>.data(), blocks::pack_q6_k),
+    row<blocks::kShapeIq4Nl>(DType::iq4_nl, blocks::kIq4Levels.data(), blocks::pack_iq4_nl),
+    row<blocks::kShapeIq4Xs>(DType::iq4_xs, blocks::kIq4Levels.data(), blocks::pack_iq4_xs),
 });
 
 }  // namespace

@@ -1,7 +1,8 @@
 // The row codecs that the dtype table names, one file below for each close family of formats.
 //
 // decode_X: dst[n] = src decoded. encode_X: dst = src[n] rounded to nearest, byte for byte what
-// ggml's reference quantizer writes. n is a multiple of the block; encoded bytes need no alignment
+// ggml's reference quantizer writes. encode_weighted_X: the same with importance[n], see
+// EncodeWeighted. n is a multiple of the block; encoded bytes need no alignment
 // and must not overlap the floats. Numbers are little-endian.
 #pragma once
 
@@ -33,6 +34,11 @@ void encode_q4_1(const float* src, std::byte* dst, std::size_t n);
 void encode_q5_0(const float* src, std::byte* dst, std::size_t n);
 void encode_q5_1(const float* src, std::byte* dst, std::size_t n);
 void encode_q8_0(const float* src, std::byte* dst, std::size_t n);
+void encode_weighted_q4_0(const float* src, const float* importance, std::byte* dst, std::size_t n);
+void encode_weighted_q4_1(const float* src, const float* importance, std::byte* dst, std::size_t n);
+void encode_weighted_q5_0(const float* src, const float* importance, std::byte* dst, std::size_t n);
+void encode_weighted_q5_1(const float* src, const float* importance, std::byte* dst, std::size_t n);
+void encode_weighted_q8_0(const float* src, const float* importance, std::byte* dst, std::size_t n);
 
 // q2_k.cpp, q3_k.cpp, q4_k.cpp (with q5_k), q6_k.cpp: superblocks of 256
 void decode_q2_k(const std::byte* src, float* dst, std::size_t n);
@@ -40,9 +46,25 @@ void decode_q3_k(const std::byte* src, float* dst, std::size_t n);
 void decode_q4_k(const std::byte* src, float* dst, std::size_t n);
 void decode_q5_k(const std::byte* src, float* dst, std::size_t n);
 void decode_q6_k(const std::byte* src, float* dst, std::size_t n);
+void encode_q2_k(const float* src, std::byte* dst, std::size_t n);
+void encode_q3_k(const float* src, std::byte* dst, std::size_t n);
+void encode_q4_k(const float* src, std::byte* dst, std::size_t n);
+void encode_q5_k(const float* src, std::byte* dst, std::size_t n);
+void encode_q6_k(const float* src, std::byte* dst, std::size_t n);
+void encode_weighted_q2_k(const float* src, const float* importance, std::byte* dst, std::size_t n);
+void encode_weighted_q3_k(const float* src, const float* importance, std::byte* dst, std::size_t n);
+void encode_weighted_q4_k(const float* src, const float* importance, std::byte* dst, std::size_t n);
+void encode_weighted_q5_k(const float* src, const float* importance, std::byte* dst, std::size_t n);
+void encode_weighted_q6_k(const float* src, const float* importance, std::byte* dst, std::size_t n);
 
 // iq4.cpp: 4-bit indices into a table of 16 levels
 void decode_iq4_nl(const std::byte* src, float* dst, std::size_t n);
 void decode_iq4_xs(const std::byte* src, float* dst, std::size_t n);
+void encode_iq4_nl(const float* src, std::byte* dst, std::size_t n);
+void encode_iq4_xs(const float* src, std::byte* dst, std::size_t n);
+void encode_weighted_iq4_nl(const float* src, const float* importance, std::byte* dst,
+                            std::size_t n);
+void encode_weighted_iq4_xs(const float* src, const float* importance, std::byte* dst,
+                            std::size_t n);
 
 }  // namespace halfbyte::blocks

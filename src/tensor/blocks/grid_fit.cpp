@@ -2,18 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "base/half.h"
 #include "tensor/blocks/group_fit.h"
+#include "tensor/blocks/sub_scales.h"
+#include "tensor/blocks/weights.h"
 
 namespace halfbyte::blocks {
 
 namespace {
 
-constexpr std::size_t kMaxBlock = 256;
-constexpr std::size_t kMaxGroup = 32;
-constexpr std::size_t kMaxGroups = 16;
 constexpr float kLargestHalf = 65504.0f;
 
 using Elements = std::array<float, kMaxBlock>;
@@ -21,32 +19,6 @@ using Groups = std::array<float, kMaxGroups>;
 
 std::uint16_t storable_half(float v) {
   return float_to_half(std::clamp(v, -kLargestHalf, kLargestHalf));
-}
-
-float root_mean_square(const float* x, std::size_t n) {
-  float sum = 0.0f;
-  for (std::size_t i = 0; i < n; ++i) sum += x[i] * x[i];
-  return std::sqrt(sum / static_cast<float>(n));
-}
-
-void weigh_group(DefaultWeight kind, const float* x, std::size_t n, float* w) {
-  const float rms = kind == DefaultWeight::magnitude_rms ? root_mean_square(x, n) : 0.0f;
-  for (std::size_t i = 0; i < n; ++i) {
-    const float magnitude = std::fabs(x[i]);
-    w[i] = kind == DefaultWeight::none     ? 1.0f
-           : kind == DefaultWeight::square ? magnitude * magnitude
-                                           : magnitude + rms;
-  }
-}
-
-const float* weights_of(const BlockShape& shape, const float* x, const float* importance,
-                        Elements& buffer) {
-  if (importance != nullptr) return importance;
-  for (std::size_t g = 0; g < shape.groups; ++g) {
-    const std::size_t start = g * shape.group;
-    weigh_group(shape.weight, x + start, shape.group, &buffer[start]);
-  }
-  return buffer.data();
 }
 
 LaneFit fit_lanes(const BlockShape& shape, const LaneGroup& group) {
@@ -78,12 +50,6 @@ void fit_single(const BlockShape& shape, const float* x, const float* w, GridBlo
   project_block(shape, &scale, &min, nullptr, block);
 }
 
-Groups sums_of_weights(const BlockShape& shape, const float* w) {
-  Groups sums{};
-  for (std::size_t i = 0; i < shape.groups * shape.group; ++i) sums[i / shape.group] += w[i];
-  return sums;
-}
-
 void fit_super(const BlockShape& shape, const float* x, const float* w, GridBlock& block) {
   Groups scale{};
   Groups min{};
@@ -93,7 +59,9 @@ void fit_super(const BlockShape& shape, const float* x, const float* w, GridBloc
     store_lanes(&scale[g], fit.scale);
     store_lanes(&min[g], fit.min);
   }
-  project_block(shape, scale.data(), min.data(), sums_of_weights(shape, w).data(), block);
+  Groups weights{};
+  sum_groups(shape, w, weights.data());
+  project_block(shape, scale.data(), min.data(), weights.data(), block);
 }
 
 void project_super(const BlockShape& shape, const float* scale, const float* min,
@@ -145,8 +113,9 @@ void project_block(const BlockShape& shape, const float* scale, const float* min
 }
 
 void fit_block(const BlockShape& shape, const float* x, const float* importance, GridBlock& block) {
-  Elements buffer;
-  const float* w = weights_of(shape, x, importance, buffer);
+  Elements sizes;
+  if (importance == nullptr) weigh_by_size(shape, x, sizes.data());
+  const float* w = importance != nullptr ? importance : sizes.data();
   (shape.groups > 1 ? fit_super : fit_single)(shape, x, w, block);
 }
 

@@ -11,15 +11,25 @@ namespace halfbyte::blocks {
 inline constexpr std::array<float, 16> kIq4Levels = {-127, -104, -83, -65, -49, -35, -22, -10,
                                                      1,    13,   25,  38,  53,  69,  89,  113};
 
-// Nearest level, the upper one in the middle between two; the highest for NaN.
-inline Lanes snap_iq4(Lanes v) {
-  Lanes level = splat(kIq4Levels[0]);
+// The sum of kStep(i) for the levels i = 1, 2, .. up to the one nearest to v: the upper one in the
+// middle between two, the highest for NaN.
+template <auto kStep>
+Lanes climb_iq4(Lanes v, float lowest) {
+  Lanes sum = splat(lowest);
   for (std::size_t i = 1; i < kIq4Levels.size(); ++i) {
     const float middle = (kIq4Levels[i - 1] + kIq4Levels[i]) / 2;
-    const float step = kIq4Levels[i] - kIq4Levels[i - 1];
-    level += select(v < middle, splat(0.0f), splat(step));
+    sum += select(v < middle, splat(0.0f), splat(kStep(i)));
   }
-  return level;
+  return sum;
+}
+
+// The nearest level, and its code.
+inline Lanes snap_iq4(Lanes v) {
+  return climb_iq4<[](std::size_t i) { return kIq4Levels[i] - kIq4Levels[i - 1]; }>(v,
+                                                                                    kIq4Levels[0]);
+}
+inline Lanes code_iq4(Lanes v) {
+  return climb_iq4<[](std::size_t) { return 1.0f; }>(v, 0.0f);
 }
 
 }  // namespace halfbyte::blocks

@@ -5,6 +5,7 @@
 // over the elements in order, so that results are the same on every CPU and compiler.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -66,6 +67,11 @@ inline Lanes round_any(Lanes v) {
   const IntLanes shifted = reinterpret_cast<IntLanes>(v + kRoundingShift);
   // 2^23 + those bits, as a float
   return reinterpret_cast<Lanes>((shifted & 0x7FFFFF) | 0x4B000000) - kRoundingShift;
+}
+
+// One number, as by round_any.
+inline int nearest_integer(float v) {
+  return (std::bit_cast<std::int32_t>(v + kRoundingShift) & 0x7FFFFF) - 0x400000;
 }
 
 // lanes[i] = element i of each of four groups that lie `stride` apart (0: of the same one).

@@ -5,6 +5,7 @@
 // 32, the first in the lowest two bits.
 #include "tensor/blocks/block.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/encode.h"
 #include "tensor/blocks/packers.h"
 
 namespace halfbyte::blocks {
@@ -27,6 +28,20 @@ void decode_block(const std::uint8_t* block, float* x) {
   }
 }
 
+constexpr AffineEncoder kQ2_KEncoder = {
+    kShapeQ2_K,
+    [](const SearchGroup& group, Lanes* codes) {
+      return search_affine(group, 3.0f, {-0.5f, 0.1f, 15}, AffineRule::absolutes, codes);
+    },
+    [](const SearchGroup& group, Lanes* codes) {
+      return search_affine_weighted(group, 3.0f, codes);
+    },
+    1.0f};
+
+void encode_block_q2_k(const float* x, const float* importance, Draft& draft) {
+  encode_affine(kQ2_KEncoder, x, importance, draft);
+}
+
 }  // namespace
 
 void pack_q2_k(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
@@ -41,6 +56,13 @@ void pack_q2_k(const GridBlock& block, const std::uint8_t* codes, std::byte* dst
 
 void decode_q2_k(const std::byte* src, float* dst, std::size_t n) {
   decode_each<256, 84, decode_block>(src, dst, n);
+}
+void encode_q2_k(const float* src, std::byte* dst, std::size_t n) {
+  encode_superblocks<84, encode_block_q2_k, pack_q2_k>(src, nullptr, dst, n);
+}
+void encode_weighted_q2_k(const float* src, const float* importance, std::byte* dst,
+                          std::size_t n) {
+  encode_superblocks<84, encode_block_q2_k, pack_q2_k>(src, importance, dst, n);
 }
 
 }  // namespace halfbyte::blocks

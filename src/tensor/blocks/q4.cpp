@@ -7,6 +7,7 @@
 
 #include "tensor/blocks/block.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/encode.h"
 #include "tensor/blocks/packers.h"
 #include "tensor/blocks/rounding.h"
 
@@ -57,6 +58,16 @@ void encode_block_q4_1(const float* x, std::uint8_t* block) {
   encode_nibbles(x, min, inverse_or_zero(d), 0.5f, block + 4);
 }
 
+constexpr SmallEncoder kQ4_0Encoder = {
+    kShapeQ4_0,
+    [](const SearchGroup& group, Lanes* codes) { return search_signed(group, 8.0f, codes); }, true,
+    pack_q4_0, 18};
+constexpr SmallEncoder kQ4_1Encoder = {kShapeQ4_1,
+                                       [](const SearchGroup& group, Lanes* codes) {
+                                         return search_affine_weighted(group, 15.0f, codes);
+                                       },
+                                       true, pack_q4_1, 20};
+
 }  // namespace
 
 void pack_q4_0(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
@@ -82,6 +93,14 @@ void encode_q4_0(const float* src, std::byte* dst, std::size_t n) {
 }
 void encode_q4_1(const float* src, std::byte* dst, std::size_t n) {
   encode_each<kBlock, 20, encode_block_q4_1>(src, dst, n);
+}
+void encode_weighted_q4_0(const float* src, const float* importance, std::byte* dst,
+                          std::size_t n) {
+  encode_small(kQ4_0Encoder, src, importance, dst, n);
+}
+void encode_weighted_q4_1(const float* src, const float* importance, std::byte* dst,
+                          std::size_t n) {
+  encode_small(kQ4_1Encoder, src, importance, dst, n);
 }
 
 }  // namespace halfbyte::blocks

@@ -6,6 +6,7 @@
 // is the fifth bit of element l of run r.
 #include "tensor/blocks/block.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/encode.h"
 #include "tensor/blocks/packers.h"
 
 namespace halfbyte::blocks {
@@ -89,6 +90,34 @@ void pack_fifth_bits(const std::uint8_t* codes, std::uint8_t* qh) {
   }
 }
 
+constexpr AffineEncoder kQ4_KEncoder = {
+    kShapeQ4_K,
+    [](const SearchGroup& group, Lanes* codes) {
+      return search_affine(group, 15.0f, {-1.0f, 0.1f, 20}, AffineRule::squares, codes);
+    },
+    [](const SearchGroup& group, Lanes* codes) {
+      return search_affine_weighted(group, 15.0f, codes);
+    },
+    2.0f};
+
+void encode_block_q4_k(const float* x, const float* importance, Draft& draft) {
+  encode_affine(kQ4_KEncoder, x, importance, draft);
+}
+
+constexpr AffineEncoder kQ5_KEncoder = {
+    kShapeQ5_K,
+    [](const SearchGroup& group, Lanes* codes) {
+      return search_affine(group, 31.0f, {-0.5f, 0.1f, 15}, AffineRule::squares, codes);
+    },
+    [](const SearchGroup& group, Lanes* codes) {
+      return search_affine_weighted(group, 31.0f, codes);
+    },
+    2.0f};
+
+void encode_block_q5_k(const float* x, const float* importance, Draft& draft) {
+  encode_affine(kQ5_KEncoder, x, importance, draft);
+}
+
 }  // namespace
 
 void pack_q4_k(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
@@ -108,6 +137,20 @@ void decode_q4_k(const std::byte* src, float* dst, std::size_t n) {
 }
 void decode_q5_k(const std::byte* src, float* dst, std::size_t n) {
   decode_each<256, 176, decode_block_q5_k>(src, dst, n);
+}
+void encode_q4_k(const float* src, std::byte* dst, std::size_t n) {
+  encode_superblocks<144, encode_block_q4_k, pack_q4_k>(src, nullptr, dst, n);
+}
+void encode_weighted_q4_k(const float* src, const float* importance, std::byte* dst,
+                          std::size_t n) {
+  encode_superblocks<144, encode_block_q4_k, pack_q4_k>(src, importance, dst, n);
+}
+void encode_q5_k(const float* src, std::byte* dst, std::size_t n) {
+  encode_superblocks<176, encode_block_q5_k, pack_q5_k>(src, nullptr, dst, n);
+}
+void encode_weighted_q5_k(const float* src, const float* importance, std::byte* dst,
+                          std::size_t n) {
+  encode_superblocks<176, encode_block_q5_k, pack_q5_k>(src, importance, dst, n);
 }
 
 }  // namespace halfbyte::blocks

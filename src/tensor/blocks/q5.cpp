@@ -7,6 +7,7 @@
 
 #include "tensor/blocks/block.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/encode.h"
 #include "tensor/blocks/packers.h"
 #include "tensor/blocks/rounding.h"
 
@@ -76,6 +77,16 @@ void encode_block_q5_1(const float* x, std::uint8_t* block) {
   pack(q.data(), block + 4);
 }
 
+constexpr SmallEncoder kQ5_0Encoder = {
+    kShapeQ5_0,
+    [](const SearchGroup& group, Lanes* codes) { return search_signed(group, 16.0f, codes); }, true,
+    pack_q5_0, 22};
+constexpr SmallEncoder kQ5_1Encoder = {kShapeQ5_1,
+                                       [](const SearchGroup& group, Lanes* codes) {
+                                         return search_affine_weighted(group, 31.0f, codes);
+                                       },
+                                       true, pack_q5_1, 24};
+
 }  // namespace
 
 void pack_q5_0(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
@@ -101,6 +112,14 @@ void encode_q5_0(const float* src, std::byte* dst, std::size_t n) {
 }
 void encode_q5_1(const float* src, std::byte* dst, std::size_t n) {
   encode_each<kBlock, 24, encode_block_q5_1>(src, dst, n);
+}
+void encode_weighted_q5_0(const float* src, const float* importance, std::byte* dst,
+                          std::size_t n) {
+  encode_small(kQ5_0Encoder, src, importance, dst, n);
+}
+void encode_weighted_q5_1(const float* src, const float* importance, std::byte* dst,
+                          std::size_t n) {
+  encode_small(kQ5_1Encoder, src, importance, dst, n);
 }
 
 }  // namespace halfbyte::blocks

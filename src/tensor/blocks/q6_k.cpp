@@ -4,10 +4,16 @@
 // A half (128 elements, four runs of 32) has 64 bytes of ql: runs 0 and 1 in the low nibbles of its
 // first and second 32 bytes, runs 2 and 3 in the high ones; and 32 bytes of qh: two bits a run.
 #include <algorithm>
+#include <array>
+#include <cmath>
 
+#include "base/half.h"
 #include "tensor/blocks/block.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/encode.h"
+#include "tensor/blocks/grid_fit.h"
 #include "tensor/blocks/packers.h"
+#include "tensor/blocks/weights.h"
 
 namespace halfbyte::blocks {
 
@@ -43,6 +49,38 @@ void pack_half(const std::uint8_t* codes, std::uint8_t* ql, std::uint8_t* qh) {
   }
 }
 
+constexpr float kNearlyZero = 1e-15f;
+
+FoundScales search_levels(const SearchGroup& group, Lanes* codes) {
+  return search_signed(group, 32.0f, codes);
+}
+
+// The scale of largest magnitude becomes -128.
+void divide_by_peak(float peak, GridBlock& block) {
+  const float inverse = -128.0f / peak;
+  block.d = float_to_half(1.0f / inverse);
+  for (std::size_t g = 0; g < kMaxGroups; ++g) {
+    const int s = std::min(127, nearest_integer(inverse * block.scale[g]));
+    block.sub_scale[g] = static_cast<std::uint8_t>(s);
+  }
+}
+
+// Importance weighs as it is.
+void encode_block(const float* x, const float* importance, Draft& draft) {
+  std::array<float, kMaxBlock> sizes;
+  if (importance == nullptr) weigh_by_size(kShapeQ6_K, x, sizes.data());
+  const float* w = importance != nullptr ? importance : sizes.data();
+  search_superblock(kShapeQ6_K, search_levels, x, w, draft);
+  const float peak = peak_of(draft.block.scale.data(), kMaxGroups);
+  if (std::fabs(peak) < kNearlyZero) {
+    draft = {};
+    return;
+  }
+  divide_by_peak(peak, draft.block);
+  expand(kShapeQ6_K, draft.block);
+  code_again(kShapeQ6_K, x, draft);
+}
+
 }  // namespace
 
 void pack_q6_k(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {
@@ -56,6 +94,13 @@ void pack_q6_k(const GridBlock& block, const std::uint8_t* codes, std::byte* dst
 
 void decode_q6_k(const std::byte* src, float* dst, std::size_t n) {
   decode_each<256, 210, decode_block>(src, dst, n);
+}
+void encode_q6_k(const float* src, std::byte* dst, std::size_t n) {
+  encode_superblocks<210, encode_block, pack_q6_k>(src, nullptr, dst, n);
+}
+void encode_weighted_q6_k(const float* src, const float* importance, std::byte* dst,
+                          std::size_t n) {
+  encode_superblocks<210, encode_block, pack_q6_k>(src, importance, dst, n);
 }
 
 }  // namespace halfbyte::blocks

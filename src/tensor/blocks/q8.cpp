@@ -55,5 +55,8 @@ void decode_q8_0(const std::byte* src, float* dst, std::size_t n) {
 void encode_q8_0(const float* src, std::byte* dst, std::size_t n) {
   encode_each<kBlock, 34, encode_block>(src, dst, n);
 }
+void encode_weighted_q8_0(const float* src, const float*, std::byte* dst, std::size_t n) {
+  encode_q8_0(src, dst, n);
+}
 
 }  // namespace halfbyte::blocks

@@ -76,19 +76,19 @@ inline float first_zero(const float* x) {
 
 // NaNs are passed over. Of zeros of both signs the first one counts, as in a sequential search.
 inline MinMax min_max(const float* x) {
-  constexpr std::size_t kLanes = 8;
-  std::array<float, kLanes> low;
-  std::array<float, kLanes> high;
+  constexpr std::size_t kStrides = 8;
+  std::array<float, kStrides> low;
+  std::array<float, kStrides> high;
   low.fill(FLT_MAX);
   high.fill(-FLT_MAX);
-  for (std::size_t j = 0; j < kBlock; j += kLanes) {
-    for (std::size_t i = 0; i < kLanes; ++i) {
+  for (std::size_t j = 0; j < kBlock; j += kStrides) {
+    for (std::size_t i = 0; i < kStrides; ++i) {
       low[i] = x[j + i] < low[i] ? x[j + i] : low[i];
       high[i] = x[j + i] > high[i] ? x[j + i] : high[i];
     }
   }
   MinMax found{low[0], high[0]};
-  for (std::size_t i = 1; i < kLanes; ++i) {
+  for (std::size_t i = 1; i < kStrides; ++i) {
     found.min = low[i] < found.min ? low[i] : found.min;
     found.max = high[i] > found.max ? high[i] : found.max;
   }

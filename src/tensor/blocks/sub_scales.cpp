@@ -11,7 +11,6 @@ namespace halfbyte::blocks {
 
 namespace {
 
-constexpr std::size_t kMaxGroups = 16;
 constexpr float kLargestHalf = 65504.0f;
 constexpr float kSmallestNormalHalf = 0x1p-14f;
 

@@ -4,12 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace halfbyte::blocks {
+#include "tensor/blocks/shapes.h"
 
-struct SubScaleRange {
-  int low;
-  int high;
-};
+namespace halfbyte::blocks {
 
 // d and integers s in the range such that d * s is nearest to values[groups], weighted by
 // weights[groups] (nullptr: all the same). Where d * s can be equal to all values, it is, with the

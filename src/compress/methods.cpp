@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/gptq_method.h"
 #include "compress/rtn.h"
 
 namespace halfbyte {
@@ -17,6 +18,10 @@ constexpr Method kMethods[] = {
                 "the inputs",
      .encode = rtn_encode,
      .solve = rtn_solve},
+    {.name = "gptq",
+     .summary = "choose codes one input after the other, each making up for the errors before it",
+     .solve = gptq_solve,
+     .gram = true},
 };
 
 const Method& need_method(std::string_view name) {

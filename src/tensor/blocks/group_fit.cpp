@@ -4,8 +4,6 @@
 #include <cmath>
 #include <span>
 
-#include "tensor/blocks/iq4_levels.h"
-
 namespace halfbyte::blocks {
 
 namespace {
@@ -138,10 +136,6 @@ LaneFit fit_levels(const LaneGroup& group, const Levels& levels, float low, floa
 }
 
 }  // namespace
-
-Lanes Iq4Levels::operator()(Lanes v) const {
-  return snap_iq4(v);
-}
 
 LaneFit fit_affine(const LaneGroup& group, float top) {
   const Extent extent = extent_of(group);

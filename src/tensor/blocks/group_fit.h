@@ -7,6 +7,7 @@
 
 #include <cstddef>
 
+#include "tensor/blocks/iq4_levels.h"
 #include "tensor/blocks/lanes.h"
 
 namespace halfbyte::blocks {
@@ -33,7 +34,7 @@ struct Integers {
 
 // The levels of iq4.
 struct Iq4Levels {
-  Lanes operator()(Lanes v) const;
+  Lanes operator()(Lanes v) const { return snap_iq4_nearly(v); }
 };
 
 LaneFit fit_affine(const LaneGroup& group, float top);                 // levels 0 .. top

@@ -7,6 +7,7 @@
 #include "cli/terminal.h"
 #include "compress/compress.h"
 #include "compress/convert.h"
+#include "compress/mixes.h"
 
 namespace halfbyte {
 
@@ -66,6 +67,14 @@ void print_report(const CompressReport& report, const std::string& out) {
   if (worst > 0) print_line(fmt::format("largest relative error {:.4f} in {}", worst, where));
 }
 
+std::string known_types() {
+  std::string names;
+  for (const OutputType& type : all_output_types()) {
+    names += (names.empty() ? "" : ", ") + std::string(type.name);
+  }
+  return names;
+}
+
 // Without --to the output's name decides.
 std::string format_of(const std::string& out) {
   return out.ends_with(".gguf") ? "gguf" : "bundle";
@@ -105,8 +114,7 @@ std::function<void()> setup_compress(CLI::App& app) {
   app.add_option("SRC", flags->source, "A folder, a .gguf file or a bundle")->required();
   app.add_option("-o,--out", flags->out, "What to write")->required();
   app.add_option("--method", flags->options.method, "rtn: round to nearest")->capture_default_str();
-  app.add_option("--type", flags->options.type, "q4_0, q4_1, q5_0, q5_1, q8_0, f16, bf16, f32")
-      ->capture_default_str();
+  app.add_option("--type", flags->options.type, known_types())->capture_default_str();
   flags->options.to.clear();
   app.add_option("--to", flags->options.to,
                  "bundle, gguf, safetensors (default: gguf for NAME.gguf, else bundle)");

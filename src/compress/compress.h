@@ -11,11 +11,11 @@
 
 namespace halfbyte {
 
-// Which type a tensor gets: matrices of blocks, the token embedding and the head what the type's row
-// in the table of output types says (compress/mixes.h), the last two unless named here; norms,
-// biases, position and token type tables f32; rows that are no multiple of the type's block the type
-// that stands in for it, with a note. A tied head is the embedding: name one of the two types, not
-// both.
+// Which type a tensor gets: matrices of blocks, the token embedding and the head what the type's
+// row in the table of output types says (compress/mixes.h), the last two unless named here; norms,
+// biases, position and token type tables f32; rows that are no multiple of the type's block the
+// type that stands in for it, with a note. A tied head is the embedding: name one of the two types,
+// not both.
 struct CompressOptions {
   std::string method = "rtn";
   std::string type = "q4_0";        // a row of the table of output types

@@ -1,8 +1,8 @@
 // From a model's plan to the list of tensors to write.
 #include <algorithm>
 #include <charconv>
-#include <compare>
 #include <map>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -123,11 +123,12 @@ class JobMaker {
   // One note for all tensors that are alike.
   void note_misfits(std::vector<std::string>& notes) const {
     for (const auto& [misfit, names] : misfits_) {
-      const std::string others =
+      const auto& [type, columns, fitted] = misfit;
+      const std::string more =
           names.size() > 1 ? fmt::format(" and {} more", names.size() - 1) : "";
-      notes.push_back(fmt::format(
-          "{}{}: rows of {} are no multiple of {}'s block of {}; kept as {}", names.front(), others,
-          misfit.columns, name(misfit.type), info(misfit.type).block, name(misfit.fitted)));
+      notes.push_back(
+          fmt::format("{}{}: rows of {} are no multiple of {}'s block of {}; kept as {}",
+                      names.front(), more, columns, name(type), info(type).block, name(fitted)));
     }
   }
 
@@ -174,13 +175,8 @@ class JobMaker {
     return fitted;
   }
 
-  // Types that tensors cannot have, and those whose they are.
-  struct Misfit {
-    DType type;
-    std::uint64_t columns;
-    DType fitted;
-    auto operator<=>(const Misfit&) const = default;
-  };
+  // A type that tensors cannot have, their columns, and the type they get.
+  using Misfit = std::tuple<DType, std::uint64_t, DType>;
 
   const ModelFiles& source_;
   const Target& target_;

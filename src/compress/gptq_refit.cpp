@@ -59,7 +59,7 @@ void ScaleRefit::run(std::size_t begin, const float* square, float* gradient,
   take_levels(begin);
   multiply_groups(square);
   for (std::size_t row = 0; row < rows_.rows(); ++row) {
-    tried_[row] = rows_.blocks(row)[begin / grid_.block];
+    tried_[row] = rows_.block(row, begin);
     solve(row, gradient + row * grid_.block, tried_[row]);
   }
   try_blocks(begin, square, gradient, gains);
@@ -103,7 +103,7 @@ double ScaleRefit::sum(const float* x, const float* y, std::size_t group) const 
 }
 
 // A value's change is level * change of scale - change of minimum.
-bool ScaleRefit::solve(std::size_t row, const float* gradient, GridBlock& block) {
+void ScaleRefit::solve(std::size_t row, const float* gradient, GridBlock& block) {
   const float* levels = levels_.data() + row * grid_.block;
   Equations equations;
   float weights[kMostUnknowns];
@@ -120,7 +120,7 @@ bool ScaleRefit::solve(std::size_t row, const float* gradient, GridBlock& block)
       equations.matrix[groups_ + j][g] = -sum(product, nullptr, j);
     }
   }
-  if (!equations.solve(unknowns_)) return false;
+  if (!equations.solve(unknowns_)) return;
   float scale[16];
   float min[16];
   for (std::size_t g = 0; g < groups_; ++g) {
@@ -129,19 +129,16 @@ bool ScaleRefit::solve(std::size_t row, const float* gradient, GridBlock& block)
     if (unknowns_ != groups_) min[g] += static_cast<float>(equations.right[groups_ + g]);
   }
   grid_.project(scale, min, weights, block);
-  return true;
 }
 
 void ScaleRefit::try_blocks(std::size_t begin, const float* square, float* gradient,
                             std::span<double> gains) {
   const std::size_t size = grid_.block;
   for (std::size_t row = 0; row < rows_.rows(); ++row) {
-    const GridBlock& old = rows_.blocks(row)[begin / size];
     for (std::size_t i = 0; i < size; ++i) {
-      const std::size_t group = i / grid_.group;
       const std::uint8_t code = rows_.codes(row)[begin + i];
       steps_[row * size + i] =
-          grid_value(grid_, tried_[row], group, code) - grid_value(grid_, old, group, code);
+          grid_value(grid_, tried_[row], rows_.group(i), code) - rows_.value(row, begin + i, code);
     }
   }
   std::fill(changes_.begin(), changes_.end(), 0.0f);
@@ -160,7 +157,7 @@ void ScaleRefit::try_blocks(std::size_t begin, const float* square, float* gradi
     for (std::size_t i = 0; i < size; ++i) gain += step[i] * (2.0 * slope[i] - change[i]);
     if (!(gain > 0.0)) continue;
     gains[row] += gain;
-    rows_.blocks(row)[begin / size] = tried_[row];
+    rows_.block(row, begin) = tried_[row];
     for (std::size_t i = 0; i < size; ++i) {
       slope[i] -= change[i];
       rows_.errors(row)[begin + i] -= step[i];

@@ -16,8 +16,8 @@ class ScaleRefit {
  private:
   void take_levels(std::size_t begin);
   void multiply_groups(const float* square);
-  // A row's scales that are best before they are stored; how much each matters.
-  bool solve(std::size_t row, const float* gradient, GridBlock& block);
+  // block = the storable scales nearest to a row's best ones; as it was where there are none.
+  void solve(std::size_t row, const float* gradient, GridBlock& block);
   void try_blocks(std::size_t begin, const float* square, float* gradient, std::span<double> gains);
   double sum(const float* x, const float* y, std::size_t group) const;
 

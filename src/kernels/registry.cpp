@@ -63,6 +63,18 @@ const LinearKernel* best_row(DType weight, Phase phase, Compute compute, CpuFeat
   return best;
 }
 
+// Of a kind that is one row an ISA; the scalar row needs nothing.
+template <typename Row>
+const Row& best_of(std::span<const Row> IsaRows::*rows, CpuFeatures features) {
+  const Row* best = nullptr;
+  for (const IsaRows* isa : all_isas()) {
+    for (const Row& row : isa->*rows) {
+      if (features.includes(row.needs)) best = &row;
+    }
+  }
+  return *best;
+}
+
 Compute default_prefill(DType weight, CpuFeatures features) {
   const bool tiles = features.has(CpuFeature::amx_bf16);
   return tiles && weight != DType::f32 ? Compute::bf16 : Compute::int8;
@@ -85,13 +97,11 @@ LinearChoice choose_linear(DType weight, std::optional<Compute> compute, CpuFeat
 }
 
 const RowKernel& select_rows(CpuFeatures features) {
-  const RowKernel* best = nullptr;
-  for (const IsaRows* isa : all_isas()) {
-    for (const RowKernel& row : isa->rows) {
-      if (features.includes(row.needs)) best = &row;
-    }
-  }
-  return *best;  // the scalar row needs nothing
+  return best_of(&IsaRows::rows, features);
+}
+
+const DenseKernel& select_dense(CpuFeatures features) {
+  return best_of(&IsaRows::dense, features);
 }
 
 const PeakKernel* select_peak(PeakKind kind, CpuFeatures features) {

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "kernels/cpu_features.h"
+#include "kernels/dense.h"
 #include "kernels/linear.h"
 #include "kernels/peak.h"
 #include "kernels/row_ops.h"
@@ -39,6 +40,12 @@ struct RowKernel {
   RowOps ops;
 };
 
+struct DenseKernel {
+  std::string_view isa;
+  CpuFeatures needs;
+  DenseMultiply multiply;
+};
+
 // A loop that shows what the processor can do at most (kernels/peak.h).
 struct PeakKernel {
   std::string_view name;
@@ -58,6 +65,7 @@ struct IsaRows {
   std::span<const LinearKernel> linear;
   std::span<const RowKernel> rows;
   std::span<const PeakKernel> peaks = {};
+  std::span<const DenseKernel> dense = {};
 };
 
 std::span<const IsaRows* const> all_isas();  // in ascending rank
@@ -82,6 +90,7 @@ struct LinearChoice {
 LinearChoice choose_linear(DType weight, std::optional<Compute> compute, CpuFeatures features);
 
 const RowKernel& select_rows(CpuFeatures features);
+const DenseKernel& select_dense(CpuFeatures features);
 // nullptr where the CPU has no instruction of that kind; f32, int8 and read are everywhere.
 const PeakKernel* select_peak(PeakKind kind, CpuFeatures features);
 

@@ -2,6 +2,7 @@
 #include "kernels/isa/scalar/peak.h"
 #include "kernels/isa/scalar/row_ops.h"
 #include "kernels/isa_rows.h"
+#include "kernels/reference/dense.h"
 #include "kernels/reference/linear.h"
 
 namespace halfbyte {
@@ -24,8 +25,9 @@ const IsaRows& scalar_rows() {
   static const std::vector<LinearKernel> linear =
       linear_kernels("scalar", {}, {{kRows, std::size(kRows)}});
   static const RowKernel rows[] = {{"scalar", {}, scalar_row_ops()}};
+  static const DenseKernel dense[] = {{"scalar", {}, reference::dense_multiply}};
   static const std::vector<PeakKernel> peaks = peak_kernels({}, scalar_peak_rows());
-  static const IsaRows isa = {"scalar", 0, linear, rows, peaks};
+  static const IsaRows isa = {"scalar", 0, linear, rows, peaks, dense};
   return isa;
 }
 

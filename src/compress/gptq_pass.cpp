@@ -1,0 +1,99 @@
+#include "compress/gptq_pass.h"
+
+#include <algorithm>
+
+namespace halfbyte {
+namespace {
+
+// Columns that are corrected one by one; errors from further back come by a dense product.
+constexpr std::size_t kStep = 32;
+
+class Pass {
+ public:
+  Pass(const GptqContext& context, std::span<const float> importance, bool refit, GptqRows& rows)
+      : context_(context),
+        grid_(context.grid),
+        order_(context.hessian.order()),
+        importance_(importance),
+        refit_(refit),
+        rows_(rows),
+        k_(rows.size()),
+        errors_(rows.rows() * k_),
+        targets_(rows.rows() * grid_.block) {}
+
+  void run() {
+    for (std::size_t begin = 0; begin < k_; begin += grid_.block) quantize_block(begin);
+    for (std::size_t row = 0; row < rows_.rows(); ++row) {
+      const float* from = errors_.data() + row * k_;
+      for (std::size_t p = 0; p < k_; ++p) rows_.errors(row)[order_[p]] = from[p];
+    }
+  }
+
+ private:
+  float* target(std::size_t row) { return targets_.data() + row * grid_.block; }
+
+  // As many positions as a block of the grid has columns.
+  void quantize_block(std::size_t begin) {
+    for (std::size_t row = 0; row < rows_.rows(); ++row) {
+      for (std::size_t i = 0; i < grid_.block; ++i) {
+        target(row)[i] = rows_.weights(row)[order_[begin + i]];
+      }
+    }
+    add_errors(0, begin, begin, grid_.block);
+    for (std::size_t row = 0; refit_ && row < rows_.rows(); ++row) {
+      grid_.fit(target(row), importance_.data() + begin, rows_.block(row, begin));
+    }
+    for (std::size_t step = begin; step < begin + grid_.block; step += kStep) {
+      add_errors(begin, step, begin, kStep);
+      for (std::size_t row = 0; row < rows_.rows(); ++row) {
+        quantize_step(row, step, target(row) + (step - begin));
+      }
+    }
+  }
+
+  // targets of positions [to, to + count) += what errors of positions [from, to) ask of them.
+  void add_errors(std::size_t from, std::size_t to, std::size_t block, std::size_t count) {
+    const DenseOperand errors = {errors_.data() + from, k_, 1};
+    const DenseOperand factor = {context_.hessian.factor() + from * k_ + to, k_, 1};
+    float* targets = targets_.data() + (to - block);
+    context_.workers.multiply(
+        context_.thread, {errors, factor, targets, grid_.block, rows_.rows(), count, to - from});
+  }
+
+  void quantize_step(std::size_t row, std::size_t begin, float* targets) {
+    for (std::size_t i = 0; i < kStep; ++i) {
+      const std::size_t p = begin + i;
+      const std::size_t column = order_[p];
+      const float error = quantize(row, column, targets[i]);
+      errors_[row * k_ + p] = error;
+      const float* factor = context_.hessian.factor() + p * k_ + begin;
+      for (std::size_t j = i + 1; j < kStep; ++j) targets[j] += error * factor[j];
+    }
+  }
+
+  // The error of the weight when its value is the nearest to `target`.
+  float quantize(std::size_t row, std::size_t column, float target) {
+    const std::uint8_t code = rows_.nearest(row, column, target);
+    rows_.codes(row)[column] = code;
+    return rows_.weights(row)[column] - rows_.value(row, column, code);
+  }
+
+  const GptqContext& context_;
+  const Grid& grid_;
+  std::span<const std::uint32_t> order_;
+  std::span<const float> importance_;
+  bool refit_;
+  GptqRows& rows_;
+  std::size_t k_;
+  std::vector<float> errors_;   // [rows, k], in the order of positions
+  std::vector<float> targets_;  // [rows, block]: what the values should be
+};
+
+}  // namespace
+
+void gptq_pass(const GptqContext& context, std::span<const float> importance, bool refit_blocks,
+               GptqRows& rows) {
+  Pass(context, importance, refit_blocks, rows).run();
+}
+
+}  // namespace halfbyte

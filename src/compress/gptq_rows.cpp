@@ -1,0 +1,75 @@
+#include "compress/gptq_rows.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace halfbyte {
+
+GptqRows::GptqRows(const GptqContext& context, const float* weights, std::size_t rows)
+    : grid_(context.grid),
+      rows_(rows),
+      k_(context.hessian.size()),
+      block_shift_(std::countr_zero(grid_.block)),
+      group_shift_(std::countr_zero(grid_.group)),
+      weights_(weights, weights + rows * k_),
+      errors_(rows * k_),
+      codes_(rows * k_),
+      blocks_(rows * (k_ / grid_.block)) {
+  if (context.hessian.dead_columns() == 0) return;
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    if (context.hessian.dead(i % k_)) weights_[i] = 0.0f;
+  }
+}
+
+void GptqRows::fit(std::span<const float> importance) {
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const std::size_t at = i * grid_.block;
+    grid_.fit(weights_.data() + at, importance.data() + at % k_, blocks_[i]);
+  }
+}
+
+void GptqRows::round() {
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const std::size_t at = i * grid_.block;
+    nearest_codes(grid_, blocks_[i], weights_.data() + at, codes_.data() + at);
+  }
+  for (std::size_t row = 0; row < rows_; ++row) {
+    decode(row, errors(row));
+    for (std::size_t i = 0; i < k_; ++i) errors(row)[i] = weights(row)[i] - errors(row)[i];
+  }
+}
+
+void GptqRows::decode(std::size_t row, float* values) {
+  for (std::size_t i = 0; i < k_; ++i) values[i] = value(row, i, codes(row)[i]);
+}
+
+void GptqRows::encode(std::size_t row, std::byte* to) {
+  const std::size_t bytes = info(grid_.dtype).block_bytes;
+  for (std::size_t b = 0; b < k_ / grid_.block; ++b) {
+    const std::size_t column = b * grid_.block;
+    grid_.pack(block(row, column), codes(row) + column, to + b * bytes);
+  }
+}
+
+std::vector<double> quadratic_forms(const GptqContext& context, const float* x, std::size_t rows) {
+  constexpr std::size_t kColumns = 64;
+  const std::size_t k = context.hessian.size();
+  std::vector<double> sums(rows);
+  std::vector<float> square(kColumns * kColumns);
+  std::vector<float> product(rows * kColumns);
+  for (std::size_t begin = 0; begin < k; begin += kColumns) {
+    const std::size_t size = std::min(kColumns, k - begin);
+    context.hessian.copy_square(begin, size, context.hessian.diagonal(), square.data());
+    context.hessian.multiply(context.workers, context.thread, x, rows, begin, size, square.data(),
+                             product.data());
+    for (std::size_t row = 0; row < rows; ++row) {
+      const float* values = x + row * k + begin;
+      for (std::size_t i = 0; i < size; ++i) {
+        sums[row] += static_cast<double>(values[i]) * product[row * size + i];
+      }
+    }
+  }
+  return sums;
+}
+
+}  // namespace halfbyte

@@ -1,0 +1,18 @@
+// Dense products in AVX-512: kernels/generic/dense.inl over this folder's vectors.
+#include "kernels/isa/avx512vnni/dense.h"
+
+#include "kernels/generic/compiler.h"
+#include "kernels/isa/avx512vnni/vec.h"
+
+namespace halfbyte {
+namespace {
+#include "kernels/generic/unroll.inl"
+// In this order.
+#include "kernels/generic/dense.inl"
+}  // namespace
+
+void avx512vnni_dense_multiply(const DenseProduct& product, std::byte* scratch) noexcept {
+  dense_multiply(product, scratch);
+}
+
+}  // namespace halfbyte

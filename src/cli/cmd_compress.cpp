@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/mapped_file.h"
 #include "cli/app.h"
 #include "cli/terminal.h"
 #include "compress/compress.h"
 #include "compress/convert.h"
+#include "compress/mixes.h"
 
 namespace halfbyte {
 
@@ -16,6 +18,10 @@ struct CompressFlags {
   std::string source;
   std::string out;
   CompressOptions options;
+  std::string calib;
+  std::string calib_ids;
+  SampleOptions samples;
+  CalibrationOptions calibration;
   std::size_t threads = 0;
   bool json = false;
 };
@@ -66,15 +72,39 @@ void print_report(const CompressReport& report, const std::string& out) {
   if (worst > 0) print_line(fmt::format("largest relative error {:.4f} in {}", worst, where));
 }
 
+std::string known_types() {
+  std::string names;
+  for (const OutputType& type : all_output_types()) {
+    names += (names.empty() ? "" : ", ") + std::string(type.name);
+  }
+  return names;
+}
+
 // Without --to the output's name decides.
 std::string format_of(const std::string& out) {
   return out.ends_with(".gguf") ? "gguf" : "bundle";
+}
+
+// What the model is calibrated on; nothing where no text was named.
+std::vector<Sample> samples_of(const CompressFlags& flags, const Tokenizer* tokenizer,
+                               const ModelFiles& source) {
+  if (!flags.calib_ids.empty()) {
+    return samples_of_ids(read_text_file(flags.calib_ids), source.spec().vocab, flags.samples,
+                          flags.calib_ids);
+  }
+  if (flags.calib.empty()) return {};
+  if (tokenizer == nullptr) {
+    fail_usage("this model has no tokenizer: give token ids instead of text (--calib-ids)");
+  }
+  return samples_of_text(*tokenizer, read_text_file(flags.calib), flags.samples, flags.calib);
 }
 
 void run_compress(CompressFlags flags) {
   if (flags.options.to.empty()) flags.options.to = format_of(flags.out);
   const ModelFiles source(flags.source);
   const std::optional<Tokenizer> tokenizer = Tokenizer::from_checkpoint(source.checkpoint());
+  flags.calibration.samples = samples_of(flags, tokenizer ? &*tokenizer : nullptr, source);
+  if (!flags.calibration.samples.empty()) flags.options.calibration = flags.calibration;
   ThreadPool pool(flags.threads);
   const CompressReport report = compress(source, tokenizer ? &*tokenizer : nullptr, flags.out,
                                          flags.options, pool, progress_bar());
@@ -104,9 +134,24 @@ std::function<void()> setup_compress(CLI::App& app) {
   auto flags = std::make_shared<CompressFlags>();
   app.add_option("SRC", flags->source, "A folder, a .gguf file or a bundle")->required();
   app.add_option("-o,--out", flags->out, "What to write")->required();
-  app.add_option("--method", flags->options.method, "rtn: round to nearest")->capture_default_str();
-  app.add_option("--type", flags->options.type, "q4_0, q4_1, q5_0, q5_1, q8_0, f16, bf16, f32")
+  app.add_option("--method", flags->options.method,
+                 "rtn: round to nearest; gptq; several in order: a,b,c")
       ->capture_default_str();
+  app.add_option("--calib", flags->calib, "A text that the model is seen at work on");
+  app.add_option("--calib-ids", flags->calib_ids, "The same as token ids, a sample a line");
+  app.add_option("--calib-tokens", flags->samples.tokens, "Tokens of it to use")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--calib-length", flags->samples.length, "Tokens of a sample")
+      ->check(CLI::Range(2, 1 << 20))
+      ->capture_default_str();
+  app.add_flag("--calib-original", flags->calibration.original_inputs,
+               "Calibrate each block on what the original blocks before it give");
+  app.add_flag("--sequential", flags->calibration.sequential,
+               "Quantize a block's matrices one after the other, each seeing those before it");
+  app.add_flag("--resume", flags->calibration.resume,
+               "Go on with what an earlier run, killed or failed, has finished");
+  app.add_option("--type", flags->options.type, known_types())->capture_default_str();
   flags->options.to.clear();
   app.add_option("--to", flags->options.to,
                  "bundle, gguf, safetensors (default: gguf for NAME.gguf, else bundle)");

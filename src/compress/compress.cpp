@@ -1,40 +1,106 @@
 #include "compress/compress.h"
 
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/mixes.h"
+#include "compress/rtn.h"
 #include "compress/write_model.h"
 
 namespace halfbyte {
 
 namespace {
 
-const Method& need_method(std::string_view name) {
-  const Method* method = find_method(name);
-  if (method != nullptr) return *method;
-  std::string known;
-  for (const Method& row : all_methods()) known += fmt::format(" {}", row.name);
-  fail_usage(fmt::format("'{}' is not a known method; choose from{}", name, known));
+// The type asked for the embedding, "" for none; a tied head asks for it, too.
+std::string asked_embedding(const CompressOptions& options, bool tied_head) {
+  if (!tied_head || options.head_type.empty()) return options.embedding_type;
+  if (!options.embedding_type.empty() && options.embedding_type != options.head_type) {
+    fail_usage("this model's head is its embedding: they cannot have two types");
+  }
+  return options.head_type;
 }
 
-TypePolicy policy_of(const CompressOptions& options, bool tied_head, bool wide_vectors) {
-  const DType matrix = need_weight_type(options.type);
-  const OutputType& type = *find_output_type(options.type);
-  std::string embedding = options.embedding_type;
-  if (tied_head && !options.head_type.empty()) {
-    if (!embedding.empty() && embedding != options.head_type) {
-      fail_usage("this model's head is its embedding: they cannot have two types");
-    }
-    embedding = options.head_type;
-  }
-  const DType narrow = wide_vectors ? DType::f32 : matrix;
-  TypePolicy policy;
-  policy.matrix = matrix;
-  policy.embedding = embedding.empty() ? type.embedding : need_weight_type(embedding);
-  policy.head = options.head_type.empty() ? type.head : need_weight_type(options.head_type);
-  policy.table = narrow;
-  policy.vector = narrow;
+TypePolicy policy_of(const CompressOptions& options, const ModelSpec& spec, bool wide_vectors) {
+  const OutputType& type = need_output_type(options.type);
+  const std::string embedding = asked_embedding(options, spec.tied_head);
+  TypePolicy policy = mix_policy(type, spec, options.calibration.has_value());
+  if (!embedding.empty()) policy.embedding = need_weight_type(embedding);
+  if (!options.head_type.empty()) policy.head = need_weight_type(options.head_type);
+  policy.table = policy.vector = wide_vectors ? DType::f32 : type.matrix;
   return policy;
+}
+
+// Beside the output, hidden.
+std::string work_folder(const std::string& out) {
+  std::filesystem::path path(out);
+  if (!path.has_filename()) path = path.parent_path();
+  return (path.parent_path() / fmt::format(".{}.work", path.filename().string())).string();
+}
+
+// What tells whether an unfinished run was asked for the same.
+Json key_of(const ModelFiles& source, const Json& options, const CalibrationOptions& calibration) {
+  Json key = {{"source", std::filesystem::canonical(source.checkpoint().path()).string()},
+              {"source_bytes", source.checkpoint().bytes()},
+              {"parameters", source.parameters()},
+              {"options", options},
+              {"samples", digest_of(calibration.samples)},
+              {"original_inputs", calibration.original_inputs},
+              {"sequential", calibration.sequential}};
+  return key;
+}
+
+std::unordered_map<std::string, DType> types_of(const std::vector<TensorJob>& jobs) {
+  std::unordered_map<std::string, DType> types;
+  for (const TensorJob& job : jobs) {
+    if (job.role != Role::vector) types.emplace(job.own, job.dtype);
+  }
+  return types;
+}
+
+// Errors of the outputs in place of those of the weights, which were written as they were.
+void take_errors(const std::vector<LayerReport>& from, std::vector<LayerReport>& to) {
+  for (LayerReport& layer : to) {
+    const auto found = std::find_if(from.begin(), from.end(), [&](const LayerReport& known) {
+      return known.name == layer.name;
+    });
+    if (found != from.end()) layer.error = found->error;
+  }
+}
+
+CompressReport compress_calibrated(const WriteRequest& request, const Recipe& recipe,
+                                   const CalibrationOptions& options, ThreadPool& pool,
+                                   const ProgressSink& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  check_output(request.source.checkpoint().path(), request.out, request.target.folder);
+  std::vector<std::string> notes;
+  WriteRequest write = request;
+  write.policy.named = types_of(
+      make_jobs(request.source, request.target,
+                request.target.conventions(request.source.spec()), request.policy, notes));
+  ModelFiles files(request.source.checkpoint().path());
+  BlockStore store(work_folder(request.out), key_of(request.source, request.options, options),
+                   options.resume);
+  quantize_blocks(files, recipe, write.policy.named, options, store, pool, progress, notes);
+  CompressReport report = write_model({.source = files,
+                                       .tokenizer = write.tokenizer,
+                                       .out = write.out,
+                                       .target = write.target,
+                                       .policy = write.policy,
+                                       .encode = write.encode,
+                                       .method_json = write.method_json,
+                                       .options = write.options,
+                                       .what = "writing"},
+                                      pool, progress);
+  take_errors(store.layers(), report.layers);
+  report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  report.seconds = elapsed.count();
+  store.remove();
+  return report;
 }
 
 }  // namespace
@@ -42,27 +108,32 @@ TypePolicy policy_of(const CompressOptions& options, bool tied_head, bool wide_v
 CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                         const std::string& out, const CompressOptions& options, ThreadPool& pool,
                         const ProgressSink& progress) {
-  const Method& method = need_method(options.method);
+  const Recipe recipe = parse_recipe(options.method);
   const Target& target = need_target(options.to);
-  const TypePolicy policy = policy_of(options, source.spec().tied_head, target.wide_vectors);
+  const TypePolicy policy = policy_of(options, source.spec(), target.wide_vectors);
   if (!target.block_types && is_quantized(*policy.matrix)) {
     fail_usage(fmt::format("{} cannot hold {}: choose f16, bf16 or f32, or another format",
                            target.name, options.type));
   }
-  const Json json = {{"method", options.method},
+  if (recipe.needs_text() && !options.calibration) {
+    fail_usage(fmt::format("method '{}' looks at the model at work: it needs a text (--calib FILE)",
+                           recipe.names()));
+  }
+  const Json json = {{"method", recipe.names()},
                      {"type", options.type},
                      {"embedding_type", name(*policy.embedding)},
                      {"head_type", name(*policy.head)}};
-  return write_model({source,
-                      tokenizer,
-                      out,
-                      target,
-                      policy,
-                      method,
-                      {{"name", method.name}},
-                      json,
-                      "compressing"},
-                     pool, progress);
+  const WriteRequest request{.source = source,
+                             .tokenizer = tokenizer,
+                             .out = out,
+                             .target = target,
+                             .policy = policy,
+                             .encode = rtn_encode,
+                             .method_json = {{"name", recipe.names()}},
+                             .options = json,
+                             .what = "compressing"};
+  if (!options.calibration) return write_model(request, pool, progress);
+  return compress_calibrated(request, recipe, *options.calibration, pool, progress);
 }
 
 }  // namespace halfbyte

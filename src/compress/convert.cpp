@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/mixes.h"
+#include "compress/rtn.h"
 #include "compress/write_model.h"
 
 namespace halfbyte {
@@ -37,7 +39,7 @@ CompressReport convert(const ModelFiles& source, const Tokenizer* tokenizer, con
                       out,
                       target,
                       policy_of(options.dtype, target.wide_vectors),
-                      *find_method("rtn"),
+                      rtn_encode,
                       nullptr,
                       {{"dtype", options.dtype}},
                       "converting"},

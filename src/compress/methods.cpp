@@ -2,17 +2,35 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "compress/gptq_method.h"
+#include "compress/rtn.h"
+
 namespace halfbyte {
 
 namespace {
 
-void round_to_nearest(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t n) {
-  type.encode(src, dst, n);
-}
-
 constexpr Method kMethods[] = {
-    {"rtn", "round each weight to the nearest level of its block; needs no text", round_to_nearest},
+    {.name = "rtn",
+     .summary = "round each weight to the nearest level of its block; with a text, weighted by "
+                "the inputs",
+     .encode = rtn_encode,
+     .solve = rtn_solve},
+    {.name = "gptq",
+     .summary = "choose codes one input after the other, each making up for the errors before it",
+     .solve = gptq_solve,
+     .gram = true},
 };
+
+const Method& need_method(std::string_view name) {
+  const Method* method = find_method(name);
+  if (method != nullptr) return *method;
+  std::string known;
+  for (const Method& row : all_methods()) known += fmt::format(" {}", row.name);
+  fail_usage(fmt::format("'{}' is not a known method; choose from{}", name, known));
+}
 
 }  // namespace
 
@@ -24,6 +42,36 @@ const Method* find_method(std::string_view name) {
   const auto* found = std::find_if(std::begin(kMethods), std::end(kMethods),
                                    [&](const Method& method) { return method.name == name; });
   return found == std::end(kMethods) ? nullptr : found;
+}
+
+bool Recipe::needs_gram() const {
+  return solver->gram || std::any_of(transforms.begin(), transforms.end(),
+                                     [](const Method* method) { return method->gram; });
+}
+
+std::string Recipe::names() const {
+  std::string all;
+  for (const Method* method : transforms) all += fmt::format("{},", method->name);
+  return all + std::string(solver->name);
+}
+
+Recipe parse_recipe(std::string_view names) {
+  Recipe recipe;
+  for (std::string_view rest = names; !rest.empty() || recipe.solver == nullptr;) {
+    const std::size_t end = std::min(rest.find(','), rest.size());
+    const std::string_view name = rest.empty() ? "rtn" : rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const Method& method = need_method(name);
+    if (recipe.solver != nullptr) {
+      fail_usage(fmt::format("'{}' cannot come after '{}'", name, recipe.solver->name));
+    }
+    if (method.transform != nullptr) {
+      recipe.transforms.push_back(&method);
+    } else {
+      recipe.solver = &method;
+    }
+  }
+  return recipe;
 }
 
 }  // namespace halfbyte

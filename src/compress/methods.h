@@ -3,8 +3,12 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "compress/calibrate/input_stats.h"
+#include "compress/linalg.h"
 #include "tensor/dtype.h"
 
 namespace halfbyte {
@@ -13,13 +17,53 @@ namespace halfbyte {
 using EncodeWeights = void (*)(const DTypeInfo& type, const float* src, std::byte* dst,
                                std::size_t n);
 
+// A matrix to quantize. All values are finite.
+struct MatrixTask {
+  std::string name;
+  std::vector<float> weights;  // [n, k], the method may change them
+  std::uint64_t n = 0;
+  std::uint64_t k = 0;
+  DType dtype = DType::f32;
+};
+struct MatrixResult {
+  std::vector<std::byte> rows;     // [n] rows in the format of the task's type
+  double error = 0.0;              // of the outputs: |(w - q) x| over |w x|, rms over all samples
+  std::vector<std::string> notes;  // one line each: what did not go as usual
+};
+// Matrices that have the same inputs (q, k and v), and what calibration saw of these, which the
+// method may use up. A result for each matrix, in order.
+using SolveMatrices = std::vector<MatrixResult> (*)(std::vector<MatrixTask>& matrices,
+                                                    InputStats& inputs, DenseWorkers& workers);
+
+// Changes a block's weights, on the way to being quantized, without changing what it computes.
+struct BlockTask;
+using TransformBlock = void (*)(BlockTask& task);
+
+// A method that chooses codes has `solve`, and `encode` where it does without a text, too; one that
+// prepares weights for the others has `transform`.
 struct Method {
   std::string_view name;  // as --method spells it
   std::string_view summary;
-  EncodeWeights encode;
+  EncodeWeights encode = nullptr;
+  SolveMatrices solve = nullptr;
+  TransformBlock transform = nullptr;
+  bool gram = false;  // needs the inputs' Gram matrix
 };
 
 std::span<const Method> all_methods();
 const Method* find_method(std::string_view name);  // nullptr if unknown
+
+// What `--method a,b,c` composes: transforms in their order, then one solver.
+struct Recipe {
+  std::vector<const Method*> transforms;
+  const Method* solver = nullptr;
+
+  bool needs_text() const { return !transforms.empty() || solver->encode == nullptr; }
+  bool needs_gram() const;
+  std::string names() const;  // "awq,gptq"
+};
+// Round to nearest where only transforms are named. Fails with kUsage for an unknown name, two
+// solvers, or a transform after the solver.
+Recipe parse_recipe(std::string_view names);
 
 }  // namespace halfbyte

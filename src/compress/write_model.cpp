@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/mixes.h"
 #include "compress/stream.h"
 
 namespace halfbyte {
@@ -27,23 +28,6 @@ bool looks_like_model(const fs::path& folder) {
   std::error_code ignored;
   return fs::is_empty(folder, ignored) || fs::exists(folder / "bundle.json", ignored) ||
          fs::exists(folder / "config.json", ignored);
-}
-
-// The output replaces what is at its path, so that must not be the source, nor hold it, nor be a
-// folder of other things.
-void check_output(const std::string& source, const std::string& out, bool folder) {
-  std::error_code error;
-  if (out.empty()) fail_usage("the output has no name");
-  if (!fs::exists(out, error)) return;
-  const fs::path from = fs::canonical(source, error);
-  const fs::path to = fs::canonical(out, error);
-  if (error) return;
-  if (from == to) fail_usage(fmt::format("{} is the input, too", out));
-  if (!folder) return;
-  if (is_within(from, to)) fail_usage(fmt::format("{} holds the input and would be replaced", out));
-  if (fs::is_directory(to, error) && !looks_like_model(to)) {
-    fail_usage(fmt::format("{} is a folder that holds no model; it will not be replaced", out));
-  }
 }
 
 // The type of most weights, vectors aside.
@@ -77,22 +61,46 @@ double bits_per_weight(const std::vector<TensorJob>& jobs) {
 
 }  // namespace
 
+// The output replaces what is at its path, so that must not be the source, nor hold it, nor be a
+// folder of other things.
+void check_output(const std::string& source, const std::string& out, bool folder) {
+  std::error_code error;
+  if (out.empty()) fail_usage("the output has no name");
+  if (!fs::exists(out, error)) return;
+  const fs::path from = fs::canonical(source, error);
+  const fs::path to = fs::canonical(out, error);
+  if (error) return;
+  if (from == to) fail_usage(fmt::format("{} is the input, too", out));
+  if (!folder) return;
+  if (is_within(from, to)) fail_usage(fmt::format("{} holds the input and would be replaced", out));
+  if (fs::is_directory(to, error) && !looks_like_model(to)) {
+    fail_usage(fmt::format("{} is a folder that holds no model; it will not be replaced", out));
+  }
+}
+
 CompressReport write_model(const WriteRequest& request, ThreadPool& pool,
                            const ProgressSink& progress) {
   const auto start = std::chrono::steady_clock::now();
   const ModelFiles& source = request.source;
   check_output(source.checkpoint().path(), request.out, request.target.folder);
   CompressReport report;
-  OutputPlan plan{
-      source, request.tokenizer, request.out,         request.target.conventions(source.spec()),
-      {},     DType::f32,        request.method_json, request.options};
+  OutputPlan plan{.source = source,
+                  .tokenizer = request.tokenizer,
+                  .path = request.out,
+                  .spec = request.target.conventions(source.spec()),
+                  .jobs = {},
+                  .main_type = DType::f32,
+                  .file_type = 0,
+                  .method = request.method_json,
+                  .options = request.options};
   plan.jobs = make_jobs(source, request.target, plan.spec, request.policy, report.notes);
   plan.main_type = main_type(plan.jobs);
+  plan.file_type = request.policy.file_type.value_or(gguf_file_type(plan.main_type));
   report.bytes_in = source.checkpoint().bytes();
   report.bits_per_weight = bits_per_weight(plan.jobs);
 
   const std::unique_ptr<Output> output = request.target.open(plan, report.notes);
-  Streamer streamer(source.checkpoint(), *output, request.method.encode, pool, progress,
+  Streamer streamer(source.checkpoint(), *output, request.encode, pool, progress,
                     request.what, bytes_to_read(plan.jobs));
   for (const TensorJob& job : plan.jobs) {
     const double error = streamer.write(job);

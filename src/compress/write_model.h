@@ -14,11 +14,14 @@ struct WriteRequest {
   std::string out;
   const Target& target;
   TypePolicy policy;
-  const Method& method;
+  EncodeWeights encode;
   Json method_json;  // for the bundle: null where nothing is quantized
   Json options;
   std::string_view what;  // "compressing"
 };
+
+// Fails with kUsage where writing `out` would destroy the source or something that is no model.
+void check_output(const std::string& source, const std::string& out, bool folder);
 
 CompressReport write_model(const WriteRequest& request, ThreadPool& pool,
                            const ProgressSink& progress);

@@ -118,6 +118,15 @@ const ModelTensor& ModelFiles::need(std::string_view name) const {
   return *tensor;
 }
 
+void ModelFiles::replace(ModelTensor tensor) {
+  const ModelTensor& old = need(tensor.name);
+  if (element_count(old.shape) != element_count(tensor.shape)) {
+    fail_malformed(checkpoint_.path(), fmt::format("tensor '{}' replaced by one of another shape",
+                                                   tensor.name));
+  }
+  tensors_[index_.at(tensor.name)] = std::move(tensor);
+}
+
 std::uint64_t ModelFiles::parameters() const {
   std::uint64_t count = 0;
   for (const ModelTensor& tensor : tensors_) count += element_count(tensor.shape).value_or(0);

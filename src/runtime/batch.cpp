@@ -27,8 +27,8 @@ void Batch::check(const Sequence& sequence, std::span<const TokenId> tokens,
 }
 
 Pass Batch::pass(std::span<const TokenId> tokens, std::span<const Segment> segments, Phase phase) {
-  return {model_,   workspace_, model_.plan().decoder, phase, tokens.size(), tokens.data(),
-          segments, profile_};
+  return {model_.view(), workspace_, model_.plan().decoder, phase, tokens.size(), tokens.data(),
+          segments,      profile_};
 }
 
 void Batch::append(Sequence& sequence, std::span<const TokenId> tokens, std::uint64_t logit_rows,

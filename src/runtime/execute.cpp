@@ -32,7 +32,7 @@ class Runner {
   Runner(const Pass& pass, std::size_t thread, Team& team)
       : pass_(pass),
         model_(pass.model),
-        ops_(pass.model.row_ops()),
+        ops_(pass.model.ops),
         space_(pass.workspace),
         scratch_(pass.workspace.thread(thread)),
         spec_(pass.stack.spec),
@@ -44,7 +44,7 @@ class Runner {
   }
 
   void embed() {
-    for (const Step& step : model_.plan().embed) {
+    for (const Step& step : model_.plan.embed) {
       step.op == Op::embed ? lookup(step) : norm(step);
       team_.barrier();
       lap(op_of(step));
@@ -91,7 +91,7 @@ class Runner {
   // Logits of a few rows are decoded even after a prefill: decoding the head's weights for them
   // would take longer than reading the whole prompt.
   void head(const LogitRequest& request) {
-    const Plan& plan = model_.plan();
+    const Plan& plan = model_.plan;
     const std::uint64_t rows = pass_.rows - request.first;
     if (rows <= kStreamedRows) phase_ = Phase::decode;
     Step step;
@@ -113,9 +113,9 @@ class Runner {
   void lap(ProfiledOp op) const {
     if (profile_ != nullptr) profile_->lap(op);
   }
-  std::uint64_t spec_width() const { return model_.spec().width; }
+  std::uint64_t spec_width() const { return model_.plan.spec.width; }
   Range my_rows(std::uint64_t rows) const { return split_range(rows, team_.size(), thread_); }
-  const Weight& weight(int index) const { return model_.weights()[index]; }
+  const Weight& weight(int index) const { return model_.weights[index]; }
   const Segment& segment_of(std::uint64_t row) const {
     return *(std::upper_bound(pass_.segments.begin(), pass_.segments.end(), row,
                               [](std::uint64_t r, const Segment& s) { return r < s.first_row; }) -
@@ -125,16 +125,16 @@ class Runner {
   void lookup(const Step& step) {
     const std::uint64_t width = spec_width();
     const auto [begin, end] = my_rows(pass_.rows);
-    const auto scale = static_cast<float>(model_.spec().embedding_scale);
+    const auto scale = static_cast<float>(model_.plan.spec.embedding_scale);
     for (std::size_t row = begin; row < end; ++row) {
       float* const x = space_.buffer(Buffer::residual) + row * width;
       const auto token = static_cast<std::uint64_t>(pass_.tokens[row]);
-      model_.weights().lookup(step.pieces[0].weight, token, x);
+      model_.weights.lookup(step.pieces[0].weight, token, x);
       if (scale != 1.0f) ops_.scale(scale, width, x);
       for (std::size_t i = 1; i < step.pieces.size(); ++i) {
         // Positions come before token types, of which every row has type 0.
-        const bool positions = i == 1 && model_.spec().learned_positions > 0;
-        model_.weights().lookup(step.pieces[i].weight,
+        const bool positions = i == 1 && model_.plan.spec.learned_positions > 0;
+        model_.weights.lookup(step.pieces[i].weight,
                                 positions ? segment_of(row).position(row) : 0, scratch_.row);
         ops_.add(scratch_.row, width, x);
       }
@@ -168,8 +168,8 @@ class Runner {
 
   // The scale of the hidden states before the head (T5) commutes with the head.
   void finish_logits(float* x, std::uint64_t count) {
-    const auto scale = static_cast<float>(model_.spec().logit_scale);
-    const auto cap = static_cast<float>(model_.spec().logit_softcap);
+    const auto scale = static_cast<float>(model_.plan.spec.logit_scale);
+    const auto cap = static_cast<float>(model_.plan.spec.logit_softcap);
     const auto [begin, end] = split_range(count, team_.size(), thread_, 1024);
     if (scale != 1.0f && begin < end) ops_.scale(scale, end - begin, x + begin);
     if (cap == 0.0f) return;
@@ -200,7 +200,7 @@ class Runner {
   LinearInput prepare(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows) {
     const std::uint64_t k = weight(step.pieces[0].weight).matrix.k;
     const InputKinds kinds = input_kinds(step, rows);
-    if (rows == 1) return prepare_own(step, x, k, kinds);
+    if (rows == 1) return seen(step, prepare_own(step, x, k, kinds), rows, k);
     LinearInput input;
     input.int8 = space_.quantized(rows, k);
     input.bf16 = {rows, k, space_.bf16()};
@@ -215,11 +215,21 @@ class Runner {
       if (kinds.bf16) ops_.store_bf16(ready, row, input.bf16);
     }
     team_.barrier();
+    return seen(step, input, rows, k);
+  }
+
+  // The input, once the tap has had its look.
+  const LinearInput& seen(const Step& step, const LinearInput& input, std::uint64_t rows,
+                          std::uint64_t k) const {
+    if (pass_.tap != nullptr) {
+      pass_.tap->see(step, input.f32, input.stride, rows, k, thread_, team_.size());
+    }
     return input;
   }
 
   InputKinds input_kinds(const Step& step, std::uint64_t rows) const {
     InputKinds kinds;
+    kinds.f32 = pass_.tap != nullptr;
     for (const Piece& piece : step.pieces) {
       const LinearKernel& kernel = select(weight(piece.weight), rows);
       kinds.f32 |= kernel.f32 != nullptr;
@@ -436,7 +446,7 @@ class Runner {
   }
 
   const Pass& pass_;
-  const Model& model_;
+  const ModelView& model_;
   const RowOps& ops_;
   Workspace& space_;
   const ThreadScratch& scratch_;
@@ -450,7 +460,7 @@ class Runner {
 }  // namespace
 
 void run_pass(const Pass& pass, const LogitRequest& request) {
-  pass.model.pool().run([&](std::size_t thread, Team& team) {
+  pass.model.pool.run([&](std::size_t thread, Team& team) {
     Runner runner(pass, thread, team);
     runner.embed();
     for (const Step& step : pass.stack.steps) runner.run(step);
@@ -458,10 +468,25 @@ void run_pass(const Pass& pass, const LogitRequest& request) {
   });
 }
 
-void run_cross_store(const Pass& pass, const CrossMemory& cross, const float* encoded) {
-  pass.model.pool().run([&](std::size_t thread, Team& team) {
+void run_embed(const Pass& pass) {
+  pass.model.pool.run(
+      [&](std::size_t thread, Team& team) { Runner(pass, thread, team).embed(); });
+}
+
+void run_steps(const Pass& pass, std::size_t begin, std::size_t end) {
+  pass.model.pool.run([&](std::size_t thread, Team& team) {
     Runner runner(pass, thread, team);
-    for (const Step& step : pass.stack.steps) {
+    for (std::size_t i = begin; i < end; ++i) runner.run(pass.stack.steps[i]);
+  });
+}
+
+void run_cross_store(const Pass& pass, const CrossMemory& cross, const float* encoded,
+                     std::size_t begin, std::size_t end) {
+  const std::size_t last = std::min(end, pass.stack.steps.size());
+  pass.model.pool.run([&](std::size_t thread, Team& team) {
+    Runner runner(pass, thread, team);
+    for (std::size_t i = begin; i < last; ++i) {
+      const Step& step = pass.stack.steps[i];
       if (step.op == Op::cross_store) runner.cross_store(step, cross, encoded);
     }
   });

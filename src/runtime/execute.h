@@ -43,10 +43,20 @@ struct Segment {
   std::uint64_t position(std::uint64_t row) const { return first_position + row - first_row; }
 };
 
+// Sees what linear steps multiply. Called on every thread of the pass's region, between barriers,
+// with all rows of the step's input after its prologue: x [rows, k], `stride` floats from row to
+// row. Threads must share the work out by what they write.
+class InputTap {
+ public:
+  virtual ~InputTap() = default;
+  virtual void see(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows,
+                   std::uint64_t k, std::size_t thread, std::size_t threads) = 0;
+};
+
 // What one pass over some rows works with. Matrices meet all rows together; positions, caches and
 // attention are the segments' own.
 struct Pass {
-  const Model& model;
+  ModelView model;
   Workspace& workspace;
   const StackPlan& stack;
   Phase phase = Phase::prefill;  // which kernels run; the number of rows does not decide it
@@ -54,6 +64,7 @@ struct Pass {
   const TokenId* tokens = nullptr;         // [rows]
   std::span<const Segment> segments = {};  // in order, without gaps: [0, rows)
   Profile* profile = nullptr;              // nullptr: nothing is timed
+  InputTap* tap = nullptr;                 // nullptr: nobody looks
 };
 
 // Logits of rows [first, rows) of the pass.
@@ -65,8 +76,14 @@ struct LogitRequest {
 // Embeds the tokens, runs the stack, computes the logits asked for.
 void run_pass(const Pass& pass, const LogitRequest& request);
 
-// The decoder's cross_store steps over the encoder's output, [length, width], into `cross`.
-// pass.workspace must have room for cross.length rows.
-void run_cross_store(const Pass& pass, const CrossMemory& cross, const float* encoded);
+// The parts of a pass. embed: the residual buffer's rows from the tokens. steps: the stack's steps
+// [begin, end), on and to the residual buffer.
+void run_embed(const Pass& pass);
+void run_steps(const Pass& pass, std::size_t begin, std::size_t end);
+
+// The decoder's cross_store steps among [begin, end) over the encoder's output, [length, width],
+// into `cross`. pass.workspace must have room for cross.length rows.
+void run_cross_store(const Pass& pass, const CrossMemory& cross, const float* encoded,
+                     std::size_t begin = 0, std::size_t end = SIZE_MAX);
 
 }  // namespace halfbyte

@@ -8,7 +8,7 @@ Model::Model(ModelFiles files, ThreadPool& pool, const LoadOptions& options)
       pool_(pool),
       features_(options.features),
       row_ops_(select_rows(options.features).ops),
-      weights_(files_, plan_, options.features, options.compute, pool, options.progress) {}
+      weights_(files_, plan_, {options.features, options.compute, options.progress, {}}, pool) {}
 
 std::unique_ptr<Model> Model::open(const std::string& path, ThreadPool& pool,
                                    const LoadOptions& options) {

@@ -21,6 +21,14 @@ struct LoadOptions {
   ProgressSink progress;
 };
 
+// What running needs of a model: lent by a Model, or put together for some of its blocks.
+struct ModelView {
+  const Plan& plan;
+  const Weights& weights;
+  const RowOps& ops;
+  ThreadPool& pool;
+};
+
 class Model {
  public:
   // `pool` must outlive the model; it also runs it.
@@ -35,6 +43,7 @@ class Model {
   const RowOps& row_ops() const { return row_ops_; }
   CpuFeatures features() const { return features_; }
   ThreadPool& pool() const { return pool_; }
+  ModelView view() const { return {plan_, weights_, row_ops_, pool_}; }
   // True where every matrix is f32: then the KV cache is f32, too, unless asked otherwise.
   bool is_full_precision() const;
   std::uint64_t file_bytes() const { return files_.checkpoint().bytes(); }

@@ -45,7 +45,7 @@ std::span<const float> Session::encode(std::span<const TokenId> tokens,
         plan.encoder.spec, model_.weights()[plan.encoder.relative_bias].vector, tokens.size());
     segment.bias = &encoder_bias_;
   }
-  Pass pass{model_, batch_.workspace(), plan.encoder};
+  Pass pass{model_.view(), batch_.workspace(), plan.encoder};
   pass.rows = tokens.size();
   pass.tokens = tokens.data();
   pass.segments = {&segment, 1};
@@ -53,7 +53,7 @@ std::span<const float> Session::encode(std::span<const TokenId> tokens,
   const float* hidden = batch_.workspace().buffer(Buffer::residual);
   encoded_.assign(hidden, hidden + tokens.size() * plan.spec.width);
   if (!plan.decoder.steps.empty()) {
-    const Pass into_decoder{model_, batch_.workspace(), plan.decoder};
+    const Pass into_decoder{model_.view(), batch_.workspace(), plan.decoder};
     run_cross_store(into_decoder, sequence_.start_after(tokens.size(), mask), encoded_.data());
   }
   return encoded_;

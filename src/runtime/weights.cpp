@@ -67,45 +67,52 @@ std::vector<std::byte> transpose(const ModelTensor& tensor) {
 
 }  // namespace
 
-Weights::Weights(const ModelFiles& files, const Plan& plan, CpuFeatures features,
-                 std::optional<Compute> compute, ThreadPool& pool, const ProgressSink& progress)
+Weights::Weights(const ModelFiles& files, const Plan& plan, const WeightsOptions& options,
+                 ThreadPool& pool)
     : files_(files) {
-  std::vector<const ModelTensor*> tensors;
+  const std::size_t count = plan.weights.size();
+  const auto is_head = [&](std::size_t i) { return plan.head == static_cast<int>(i); };
+  std::vector<const ModelTensor*> tensors(count);
   std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < plan.weights.size(); ++i) {
-    const WeightRef& ref = plan.weights[i];
-    const ModelTensor* tensor = ref.optional ? files.find(ref.name) : &files.need(ref.name);
-    tensors.push_back(tensor);
-    if (tensor == nullptr) continue;
-    check_shape(files, *tensor, ref);
-    check_layout(files, *tensor, ref);
-    bytes += arena_cost(ref, *tensor, plan.head == static_cast<int>(i));
+  for (std::size_t i = 0; i < count; ++i) {
+    if (options.wanted && !options.wanted(static_cast<int>(i))) continue;
+    tensors[i] = check(plan.weights[i]);
+    if (tensors[i] != nullptr) bytes += arena_cost(plan.weights[i], *tensors[i], is_head(i));
   }
   arena_ = Arena(bytes, true);
-  weights_.resize(plan.weights.size());
-  for (std::size_t i = 0; i < plan.weights.size(); ++i) {
-    if (progress) progress("loading", i, plan.weights.size());
+  weights_.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (options.progress) options.progress("loading", i, count);
     if (tensors[i] == nullptr) continue;
-    const WeightRef& ref = plan.weights[i];
-    Weight& weight = weights_[i];
-    weight.present = true;
-    if (ref.kind == WeightKind::vector) {
-      load_vector(*tensors[i], ref.n, weight);
-      continue;
+    load(plan.weights[i], *tensors[i], is_head(i), weights_[i], pool);
+    if (weights_[i].matrix.data != nullptr) {
+      weights_[i].kernels = choose_linear(tensors[i]->dtype, options.compute, options.features);
     }
-    const bool is_head = plan.head == static_cast<int>(i);
-    if (ref.kind == WeightKind::table && !is_head && !is_packed(*tensors[i])) {
-      if (info(tensors[i]->dtype).decode == nullptr) {
-        fail_unsupported(file_of(files),
-                         fmt::format("tensor '{}' of type {}", ref.name, name(tensors[i]->dtype)));
-      }
-      weight.rows = view_of(*tensors[i]);
-      continue;
-    }
-    load_matrix(*tensors[i], weight, pool);
-    weight.kernels = choose_linear(tensors[i]->dtype, compute, features);
   }
-  if (progress) progress("loading", plan.weights.size(), plan.weights.size());
+  if (options.progress) options.progress("loading", count, count);
+}
+
+// The checkpoint's tensor, which fits; nullptr for an optional one that is not there.
+const ModelTensor* Weights::check(const WeightRef& ref) const {
+  const ModelTensor* tensor = ref.optional ? files_.find(ref.name) : &files_.need(ref.name);
+  if (tensor == nullptr) return nullptr;
+  check_shape(files_, *tensor, ref);
+  check_layout(files_, *tensor, ref);
+  return tensor;
+}
+
+void Weights::load(const WeightRef& ref, const ModelTensor& tensor, bool is_head, Weight& weight,
+                   ThreadPool& pool) {
+  weight.present = true;
+  if (ref.kind == WeightKind::vector) return load_vector(tensor, ref.n, weight);
+  if (ref.kind != WeightKind::table || is_head || is_packed(tensor)) {
+    return load_matrix(tensor, weight, pool);
+  }
+  if (info(tensor.dtype).decode == nullptr) {
+    fail_unsupported(file_of(files_),
+                     fmt::format("tensor '{}' of type {}", ref.name, name(tensor.dtype)));
+  }
+  weight.rows = view_of(tensor);
 }
 
 void Weights::load_matrix(const ModelTensor& tensor, Weight& weight, ThreadPool& pool) {

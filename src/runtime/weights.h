@@ -4,6 +4,7 @@
 // loading, on all threads, and the pages of the file are given back as they are done with.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -17,7 +18,7 @@
 namespace halfbyte {
 
 struct Weight {
-  bool present = false;  // false only for an optional vector that the checkpoint lacks
+  bool present = false;  // false: an optional vector that the checkpoint lacks, or not wanted
   // matrix, and a table that is the head, too
   PackedMatrix matrix;
   LinearChoice kernels;
@@ -27,13 +28,20 @@ struct Weight {
   const float* vector = nullptr;
 };
 
+struct WeightsOptions {
+  CpuFeatures features;
+  std::optional<Compute> compute;  // how inputs meet the weights; nullopt: the best for each type
+  ProgressSink progress;
+  // Which of the plan's weights to load; empty: all. The others stay absent.
+  std::function<bool(int index)> wanted;
+};
+
 class Weights {
  public:
-  // `compute` says how inputs meet the weights; nullopt: the best for each type.
   // Fails with kMalformed where a tensor is missing or has another shape than the plan says, with
   // kUnsupported where its type has no kernels. `files` must outlive the weights.
-  Weights(const ModelFiles& files, const Plan& plan, CpuFeatures features,
-          std::optional<Compute> compute, ThreadPool& pool, const ProgressSink& progress);
+  Weights(const ModelFiles& files, const Plan& plan, const WeightsOptions& options,
+          ThreadPool& pool);
 
   const Weight& operator[](int index) const { return weights_[static_cast<std::size_t>(index)]; }
   std::uint64_t own_bytes() const { return arena_.size(); }  // not counting mapped files
@@ -41,6 +49,9 @@ class Weights {
   void lookup(int index, std::uint64_t row, float* dst) const;
 
  private:
+  const ModelTensor* check(const WeightRef& ref) const;
+  void load(const WeightRef& ref, const ModelTensor& tensor, bool is_head, Weight& weight,
+            ThreadPool& pool);
   void load_matrix(const ModelTensor& tensor, Weight& weight, ThreadPool& pool);
   void load_vector(const ModelTensor& tensor, std::uint64_t n, Weight& weight);
 

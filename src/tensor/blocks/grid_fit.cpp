@@ -28,10 +28,10 @@ std::uint16_t storable_half(float v) {
   return float_to_half(std::clamp(v, -kLargestHalf, kLargestHalf));
 }
 
-LaneFit fit_lanes(const BlockShape& shape, const LaneGroup& group) {
-  if (shape.levels == Levels::iq4) return fit_iq4(group);
-  if (shape.levels == Levels::zero_up) return fit_affine(group, shape.high);
-  return fit_symmetric(group, shape.low, shape.high);
+LaneFit fit_lanes(const BlockShape& shape, const LaneGroup& group, bool shared) {
+  if (shape.levels == Levels::iq4) return fit_iq4(group, shared);
+  if (shape.levels == Levels::zero_up) return fit_affine(group, shared, shape.high);
+  return fit_symmetric(group, shared, shape.low, shape.high);
 }
 
 // The elements of four groups, interleaved.
@@ -39,17 +39,16 @@ struct Quad {
   std::array<Lanes, kMaxGroup> x;
   std::array<Lanes, kMaxGroup> w;
 
-  LaneGroup fill(const float* elements, const float* weights, std::size_t stride, std::size_t n,
-                 bool shared) {
+  LaneGroup fill(const float* elements, const float* weights, std::size_t stride, std::size_t n) {
     interleave(elements, stride, n, x.data());
     interleave(weights, stride, n, w.data());
-    return {x.data(), w.data(), n, shared};
+    return {x.data(), w.data(), n};
   }
 };
 
 void fit_single(const BlockShape& shape, const float* x, const float* w, GridBlock& block) {
   Quad quad;
-  const LaneFit fit = fit_lanes(shape, quad.fill(x, w, 0, shape.group, true));
+  const LaneFit fit = fit_lanes(shape, quad.fill(x, w, 0, shape.group), true);
   const std::size_t lane = best_lane(fit);
   const float scale = fit.scale[lane];
   const float min = fit.min[lane];
@@ -95,8 +94,8 @@ void fit_super(const BlockShape& shape, const float* x, const float* w, GridBloc
   for (std::size_t g = 0; g < shape.groups; g += kLanes) {
     const std::size_t start = g * shape.group;
     Quad& quad = quads[g / kLanes];
-    groups[g / kLanes] = quad.fill(x + start, w + start, shape.group, shape.group, false);
-    const LaneFit fit = fit_lanes(shape, groups[g / kLanes]);
+    groups[g / kLanes] = quad.fill(x + start, w + start, shape.group, shape.group);
+    const LaneFit fit = fit_lanes(shape, groups[g / kLanes], false);
     store_lanes(&scale[g], fit.scale);
     store_lanes(&min[g], fit.min);
   }

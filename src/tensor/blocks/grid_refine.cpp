@@ -12,10 +12,6 @@ float sum(Lanes v) {
   return (v[0] + v[1]) + (v[2] + v[3]);
 }
 
-Lanes inverse(Lanes v) {
-  return splat(1.0f) / v;
-}
-
 // Of nearest levels. A scale of 0 makes the levels NaN or whatever the range ends with, times 0.
 template <typename Levels>
 Lanes error_of(const LaneGroup& group, const Levels& levels, Lanes scale, Lanes min) {

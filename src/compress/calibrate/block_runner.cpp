@@ -1,0 +1,331 @@
+#include "compress/calibrate/block_runner.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/half.h"
+#include "kernels/registry.h"
+#include "runtime/relative_bias.h"
+#include "runtime/rope_table.h"
+#include "runtime/workspace.h"
+
+namespace halfbyte {
+
+namespace {
+
+void add_blocks(const StackPlan& stack, bool encoder, std::vector<Block>& blocks) {
+  const std::size_t layers = stack.spec.layers.size();
+  std::size_t begin = 0;
+  for (std::uint32_t layer = 0; layer < layers; ++layer) {
+    std::size_t end = begin;
+    // The final norm counts as layer 0, so it ends the last layer but where that is layer 0, too.
+    while (end < stack.steps.size() && stack.steps[end].layer == layer) ++end;
+    blocks.push_back({blocks.size(), encoder, layer, begin, end});
+    begin = end;
+  }
+}
+
+void add_weight(std::vector<int>& weights, int weight) {
+  if (weight != kNoWeight && std::find(weights.begin(), weights.end(), weight) == weights.end()) {
+    weights.push_back(weight);
+  }
+}
+
+void add_weights(std::vector<int>& weights, std::span<const Step> steps) {
+  for (const Step& step : steps) {
+    add_weight(weights, step.norm.weight);
+    add_weight(weights, step.norm.bias);
+    for (const Piece& piece : step.pieces) {
+      add_weight(weights, piece.weight);
+      add_weight(weights, piece.bias);
+    }
+  }
+}
+
+// bfloat16 rows of all samples, one after the other.
+class Stream {
+ public:
+  Stream(std::string path, std::span<const Sample> samples, std::uint64_t width)
+      : path_(std::move(path)), width_(width), begins_(1, 0) {
+    for (const Sample& sample : samples) begins_.push_back(begins_.back() + sample.size());
+  }
+
+  void read(std::size_t sample, float* rows) {
+    words_.resize(count(sample));
+    file().read_at(place(sample), std::as_writable_bytes(std::span(words_)));
+    std::transform(words_.begin(), words_.end(), rows, bfloat16_to_float);
+  }
+  void write(std::size_t sample, const float* rows) {
+    words_.resize(count(sample));
+    std::transform(rows, rows + words_.size(), words_.begin(), float_to_bfloat16);
+    file().write_at(place(sample), std::as_bytes(std::span(words_)));
+  }
+  void sync() { file().sync(); }
+
+ private:
+  std::size_t count(std::size_t sample) const {
+    return (begins_[sample + 1] - begins_[sample]) * width_;
+  }
+  std::uint64_t place(std::size_t sample) const {
+    return begins_[sample] * width_ * sizeof(std::uint16_t);
+  }
+  ScratchFile& file() {
+    if (!file_) file_ = std::make_unique<ScratchFile>(path_);
+    return *file_;
+  }
+
+  std::string path_;
+  std::uint64_t width_;
+  std::vector<std::uint64_t> begins_;  // rows before each sample
+  std::unique_ptr<ScratchFile> file_;
+  std::vector<std::uint16_t> words_;
+};
+
+// The norm before the head, into the branch buffer.
+StackPlan head_norm_of(const Plan& plan) {
+  StackPlan tail{.spec = plan.spec.main_stack(), .steps = {}};
+  Step step{.op = Op::norm, .in = Buffer::residual, .out = Buffer::branch};
+  step.norm = plan.head_norm;
+  tail.steps.push_back(step);
+  return tail;
+}
+
+std::uint64_t longest(std::span<const Sample> samples) {
+  std::uint64_t rows = 0;
+  for (const Sample& sample : samples) rows = std::max<std::uint64_t>(rows, sample.size());
+  return rows;
+}
+
+// A decoder after an encoder reads what it should have said, one token late.
+std::vector<Sample> delayed(std::span<const Sample> samples, const ModelSpec& spec) {
+  std::vector<Sample> result(samples.begin(), samples.end());
+  const auto start = static_cast<TokenId>(std::max<std::int64_t>(spec.decoder_start, 0));
+  for (Sample& sample : result) {
+    sample.insert(sample.begin(), start);
+    sample.pop_back();
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<Block> blocks_of(const Plan& plan) {
+  std::vector<Block> blocks;
+  if (!plan.encoder.steps.empty()) add_blocks(plan.encoder, true, blocks);
+  if (!plan.decoder.steps.empty()) add_blocks(plan.decoder, false, blocks);
+  return blocks;
+}
+
+std::vector<int> weights_of(const Plan& plan, const Block& block) {
+  const StackPlan& stack = block.encoder ? plan.encoder : plan.decoder;
+  std::vector<int> weights;
+  add_weights(weights, std::span(stack.steps).subspan(block.begin, block.end - block.begin));
+  return weights;
+}
+
+struct BlockRunner::Impl {
+  const ModelFiles& files;
+  std::span<const Sample> samples;
+  std::vector<Sample> decoder_samples;  // of an encoder-decoder
+  ThreadPool& pool;
+  CpuFeatures features;
+  std::function<void()> tick;
+  Plan plan;
+  const RowOps& ops;
+  Workspace workspace;
+  std::array<Stream, 2> streams;  // before block i: streams[i % 2]
+  Stream encoded;                 // the encoder's output
+  RopeTable ropes;
+  RelativeBias bias;
+  std::vector<float> memory;  // of one encoder output
+  std::vector<float> cross;   // keys and values of all layers
+
+  Impl(const ModelFiles& source, std::span<const Sample> all, const std::string& folder,
+       ThreadPool& threads, CpuFeatures cpu, std::function<void()> after_sample)
+      : files(source),
+        samples(all),
+        pool(threads),
+        features(cpu),
+        tick(std::move(after_sample)),
+        plan(make_plan(source.spec())),
+        ops(select_rows(cpu).ops),
+        workspace(plan, longest(all), longest(all), threads.size()),
+        streams{Stream(folder + "/stream.0", all, plan.spec.width),
+                Stream(folder + "/stream.1", all, plan.spec.width)},
+        encoded(folder + "/encoded", all, plan.spec.width) {
+    if (two_stacks()) decoder_samples = delayed(all, plan.spec);
+  }
+
+  bool two_stacks() const { return plan.spec.encoder && plan.spec.decoder; }
+  const StackPlan& stack_of(const Block& block) const {
+    return block.encoder ? plan.encoder : plan.decoder;
+  }
+  const std::vector<TokenId>& tokens(const Block& block, std::size_t sample) const {
+    return two_stacks() && !block.encoder ? decoder_samples[sample] : samples[sample];
+  }
+
+  Weights load(std::optional<Compute> compute, const std::vector<int>& wanted) const {
+    return {files,
+            plan,
+            {features, compute, {}, [&](int index) {
+               return std::find(wanted.begin(), wanted.end(), index) != wanted.end();
+             }},
+            pool};
+  }
+
+  // What all samples of a stack share: positions and biases by distance.
+  void begin_stack(const StackPlan& stack) {
+    ropes = RopeTable(stack.spec);
+    ropes.extend(workspace.max_rows(), workspace.max_rows());
+    if (stack.relative_bias == kNoWeight) return;
+    const Weights table = load(std::nullopt, {stack.relative_bias});
+    bias = make_relative_bias(stack.spec, table[stack.relative_bias].vector, workspace.max_rows());
+  }
+
+  Segment segment(const StackPlan& stack, std::size_t sample) {
+    Segment one;
+    one.rows = samples[sample].size();
+    one.ropes = &ropes;
+    if (stack.relative_bias != kNoWeight) one.bias = &bias;
+    return one;
+  }
+
+  // The encoder's output for a sample, and the block's own keys and values of it.
+  CrossMemory cross_memory(const Pass& pass, const Block& block, std::size_t sample) {
+    const std::uint64_t rows = samples[sample].size();
+    const StackSpec& spec = pass.stack.spec;
+    CrossMemory cross_of_sample;
+    cross_of_sample.length = rows;
+    cross_of_sample.row = 2 * std::uint64_t{spec.kv_heads} * spec.head_dim;
+    cross.resize(spec.layers.size() * rows * cross_of_sample.row);
+    cross_of_sample.data = cross.data();
+    memory.resize(rows * plan.spec.width);
+    encoded.read(sample, memory.data());
+    run_cross_store(pass, cross_of_sample, memory.data(), block.begin, block.end);
+    return cross_of_sample;
+  }
+
+  // Runs `work` on the pass of each sample, whose stream is in the residual buffer.
+  template <typename Work>
+  void for_samples(const ModelView& model, const StackPlan& stack, const Block& block,
+                   InputTap* tap, const Work& work) {
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      Segment one = segment(stack, i);
+      Pass pass{.model = model, .workspace = workspace, .stack = stack};
+      pass.rows = one.rows;
+      pass.tokens = tokens(block, i).data();
+      pass.segments = {&one, 1};
+      pass.tap = tap;
+      work(pass, one, i);
+    }
+  }
+
+  float* residual() { return workspace.buffer(Buffer::residual); }
+
+  void embed(const Block& block) {
+    std::vector<int> wanted;
+    add_weights(wanted, plan.embed);
+    const Weights weights = load(std::nullopt, wanted);
+    const ModelView model{plan, weights, ops, pool};
+    for_samples(model, stack_of(block), block, nullptr,
+                [&](const Pass& pass, Segment&, std::size_t i) {
+                  run_embed(pass);
+                  streams[block.index % 2].write(i, residual());
+                });
+    streams[block.index % 2].sync();
+  }
+
+  void run(const Block& block, const BlockPass& asked) {
+    const StackPlan& stack = stack_of(block);
+    const Weights weights = load(asked.compute, weights_of(plan, block));
+    const ModelView model{plan, weights, ops, pool};
+    const std::size_t end = std::min(block.end, asked.end);
+    const bool crosses = two_stacks() && !block.encoder;
+    for_samples(model, stack, block, asked.tap,
+                [&](const Pass& pass, Segment& one, std::size_t i) {
+                  if (crosses) one.cross = cross_memory(pass, block, i);
+                  streams[block.index % 2].read(i, residual());
+                  run_steps(pass, block.begin, end);
+                  if (asked.keep) streams[(block.index + 1) % 2].write(i, residual());
+                  tick();
+                });
+  }
+
+  // The encoder's last norm, once its last block is done.
+  void finish_encoder(const Block& block) {
+    const StackPlan& stack = plan.encoder;
+    std::vector<int> wanted;
+    add_weights(wanted, std::span(stack.steps).subspan(block.end));
+    const Weights weights = load(std::nullopt, wanted);
+    const ModelView model{plan, weights, ops, pool};
+    for_samples(model, stack, block, nullptr, [&](const Pass& pass, Segment&, std::size_t i) {
+      streams[(block.index + 1) % 2].read(i, residual());
+      run_steps(pass, block.end, stack.steps.size());
+      encoded.write(i, residual());
+    });
+    encoded.sync();
+  }
+};
+
+BlockRunner::BlockRunner(const ModelFiles& files, std::span<const Sample> samples,
+                         const std::string& folder, ThreadPool& pool, CpuFeatures features,
+                         std::function<void()> tick)
+    : impl_(std::make_unique<Impl>(files, samples, folder, pool, features, std::move(tick))) {}
+
+BlockRunner::~BlockRunner() = default;
+
+const Plan& BlockRunner::plan() const {
+  return impl_->plan;
+}
+
+const StackPlan& BlockRunner::stack_of(const Block& block) const {
+  return impl_->stack_of(block);
+}
+
+void BlockRunner::begin(const Block& block) {
+  impl_->begin_stack(impl_->stack_of(block));
+  if (block.begin == 0) impl_->embed(block);
+}
+
+void BlockRunner::run(const Block& block, const BlockPass& pass) {
+  impl_->run(block, pass);
+}
+
+void BlockRunner::finish(const Block& block) {
+  const StackPlan& stack = impl_->stack_of(block);
+  impl_->streams[(block.index + 1) % 2].sync();
+  const bool last = block.layer + 1 == stack.spec.layers.size();
+  if (block.encoder && last && impl_->two_stacks()) impl_->finish_encoder(block);
+}
+
+std::vector<double> BlockRunner::head_squares() {
+  const Plan& plan = impl_->plan;
+  const std::uint64_t width = plan.spec.width;
+  const std::size_t stream = blocks_of(plan).size() % 2;
+  const StackPlan tail = head_norm_of(plan);
+  const bool normed = plan.head_norm.weight != kNoWeight;
+  std::vector<int> wanted;
+  add_weights(wanted, tail.steps);
+  const Weights weights = impl_->load(std::nullopt, wanted);
+  const ModelView model{plan, weights, impl_->ops, impl_->pool};
+  std::vector<double> squares(width);
+  impl_->for_samples(model, tail, {}, nullptr, [&](const Pass& pass, Segment&, std::size_t i) {
+    impl_->streams[stream].read(i, impl_->residual());
+    if (normed) run_steps(pass, 0, 1);
+    const float* const x = impl_->workspace.buffer(normed ? Buffer::branch : Buffer::residual);
+    for (std::uint64_t j = 0; j < pass.rows * width; ++j) {
+      squares[j % width] += double{x[j]} * double{x[j]};
+    }
+  });
+  return squares;
+}
+
+std::uint64_t BlockRunner::tokens() const {
+  std::uint64_t count = 0;
+  for (const Sample& sample : impl_->samples) count += sample.size();
+  return count;
+}
+
+}  // namespace halfbyte

@@ -1,0 +1,45 @@
+// One block on its way to being quantized, as transforms see it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "compress/calibrate/block_runner.h"
+#include "compress/calibrate/input_stats.h"
+
+namespace halfbyte {
+
+// The weights of a block as f32, by their index in the plan; loaded when asked for.
+class BlockWeights {
+ public:
+  BlockWeights(const ModelFiles& files, const Plan& plan, ThreadPool& pool)
+      : files_(files), plan_(plan), pool_(pool) {}
+
+  // [n, k] or [n], to be changed in place. The weight must be there.
+  std::vector<float>& values(int weight);
+  bool has(int weight) const;  // a weight is named and the checkpoint holds it
+  const std::map<int, std::vector<float>>& all() const { return values_; }
+  // What has been asked for takes the place of the files' tensors, as f32.
+  void replace_in(ModelFiles& files) const;
+
+ private:
+  const ModelFiles& files_;
+  const Plan& plan_;
+  ThreadPool& pool_;
+  std::map<int, std::vector<float>> values_;
+};
+
+struct BlockTask {
+  const Plan& plan;
+  const StackPlan& stack;
+  const Block& block;
+  StatsTap& inputs;  // of all linear steps of the block; a transform scales them along
+  BlockWeights& weights;
+  const std::unordered_map<std::string, DType>& types;  // that matrices will get, by name
+  ThreadPool& pool;
+  DenseWorkers& workers;
+};
+
+}  // namespace halfbyte

@@ -1,0 +1,51 @@
+// What calibration saw of the inputs of linear steps.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "compress/linalg.h"
+#include "runtime/execute.h"
+
+namespace halfbyte {
+
+// Sums over all rows x [k] of one linear step's input.
+struct InputStats {
+  std::uint64_t k = 0;
+  std::uint64_t rows = 0;
+  std::vector<double> square;     // of x^2, [k]
+  std::vector<double> magnitude;  // of |x|, [k]
+  std::vector<float> peak;        // max |x|, [k]
+  std::vector<float> gram;        // of x x^T, [k, k]: its lower triangle; empty unless asked for
+
+  std::vector<float> mean_square() const;
+  std::vector<float> mean_magnitude() const;
+  bool finite() const;
+};
+
+// Gathers statistics of the steps of one stack that it is told to watch.
+class StatsTap final : public InputTap {
+ public:
+  // Steps [begin, end) of `steps`; linear ones are watched. `gram`: computes Gram matrices; nullptr:
+  // there are none.
+  StatsTap(const Plan& plan, const std::vector<Step>& steps, std::size_t begin, std::size_t end,
+           DenseWorkers* gram);
+
+  void see(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows,
+           std::uint64_t k, std::size_t thread, std::size_t threads) override;
+  // Of a step among those watched.
+  const InputStats& of(const Step& step) const;
+  InputStats& of(const Step& step);
+
+ private:
+  struct Watched {
+    const Step* step;
+    InputStats stats;
+  };
+  Watched* find(const Step& step);
+
+  DenseWorkers* gram_;
+  std::vector<Watched> watched_;
+};
+
+}  // namespace halfbyte

@@ -1,0 +1,18 @@
+// A matrix or vector of a checkpoint as f32, whatever its type and layout.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "model/model_files.h"
+
+namespace halfbyte {
+
+// [outputs, inputs], row-major. Fails with kMalformed, naming tensor and place, where a value is
+// not finite.
+std::vector<float> matrix_values(const ModelTensor& tensor, std::string_view file,
+                                 ThreadPool& pool);
+std::vector<float> vector_values(const ModelTensor& tensor, std::string_view file);
+
+}  // namespace halfbyte

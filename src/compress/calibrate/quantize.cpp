@@ -1,0 +1,216 @@
+#include "compress/calibrate/quantize.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "compress/calibrate/block_runner.h"
+#include "compress/calibrate/block_task.h"
+#include "compress/calibrate/matrix_values.h"
+#include "kernels/registry.h"
+
+namespace halfbyte {
+
+namespace {
+
+using Types = std::unordered_map<std::string, DType>;
+
+// Steps [begin, end) of a stack whose matrices are quantized on what one run has seen.
+struct Stage {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+std::vector<Stage> stages_of(const StackPlan& stack, const Block& block, bool sequential) {
+  if (!sequential) return {{block.begin, block.end}};
+  std::vector<Stage> stages;
+  for (std::size_t i = block.begin; i < block.end; ++i) {
+    if (!stack.steps[i].pieces.empty()) stages.push_back({i, i + 1});
+  }
+  return stages;
+}
+
+class Quantizer {
+ public:
+  Quantizer(ModelFiles& files, const Recipe& recipe, const Types& types,
+            const CalibrationOptions& options, BlockStore& store, ThreadPool& pool,
+            const ProgressSink& progress, std::vector<std::string>& notes)
+      : files_(files),
+        recipe_(recipe),
+        types_(types),
+        options_(options),
+        store_(store),
+        pool_(pool),
+        workers_(pool, select_dense(options.features).multiply),
+        progress_(progress),
+        notes_(notes),
+        runner_(files, options.samples, store.folder(), pool, options.features, [this] { tick(); }),
+        blocks_(blocks_of(runner_.plan())) {}
+
+  void run() {
+    for (std::size_t i = 0; i < store_.blocks(); ++i) store_.apply(i, files_);
+    done_ = passes_of_block() * store_.blocks() * options_.samples.size();
+    for (std::size_t i = store_.blocks(); i < blocks_.size(); ++i) quantize(blocks_[i]);
+    if (store_.blocks() == blocks_.size()) quantize_tables();
+  }
+
+ private:
+  // Runs over the samples that a block takes.
+  std::size_t passes_of_block() const {
+    const Block& first = blocks_.front();
+    const std::size_t stages =
+        stages_of(runner_.stack_of(first), first, options_.sequential).size();
+    const bool surveyed = options_.sequential && !recipe_.transforms.empty();
+    return stages + (surveyed ? 1 : 0) + (options_.original_inputs ? 0 : 1);
+  }
+
+  void tick() {
+    ++done_;
+    const std::size_t total = passes_of_block() * blocks_.size() * options_.samples.size();
+    if (progress_) progress_("calibrating", done_, total);
+  }
+
+  const WeightRef& ref(int weight) const {
+    return runner_.plan().weights[static_cast<std::size_t>(weight)];
+  }
+
+  void quantize(const Block& block) {
+    const StackPlan& stack = runner_.stack_of(block);
+    runner_.begin(block);
+    results_.clear();
+    BlockWeights weights(files_, runner_.plan(), pool_);
+    bool transformed = recipe_.transforms.empty();
+    const std::vector<Stage> stages = stages_of(stack, block, options_.sequential);
+    for (const Stage& stage : stages) {
+      if (!transformed && options_.sequential) {
+        StatsTap all = watch(block, {block.begin, block.end}, false);
+        transform(stack, block, all, weights);
+        transformed = true;
+      }
+      const bool last = stage.end == stages.back().end;
+      StatsTap inputs = watch(block, stage, options_.original_inputs && last);
+      if (!transformed) transform(stack, block, inputs, weights);
+      transformed = true;
+      for (std::size_t i = stage.begin; i < stage.end; ++i) solve(stack.steps[i], inputs);
+    }
+    if (!options_.original_inputs) runner_.run(block, {.compute = std::nullopt, .keep = true});
+    runner_.finish(block);
+    store_.commit(results_);
+    store_.apply(block.index, files_);
+    results_.clear();
+  }
+
+  // One run over the samples, up to the end of the stage.
+  StatsTap watch(const Block& block, const Stage& stage, bool keep) {
+    StatsTap tap(runner_.plan(), runner_.stack_of(block).steps, stage.begin, stage.end,
+                 recipe_.needs_gram() ? &workers_ : nullptr);
+    BlockPass pass{.compute = Compute::bf16, .tap = &tap, .keep = keep};
+    if (!keep) pass.end = stage.end;
+    runner_.run(block, pass);
+    return tap;
+  }
+
+  // The transforms' weights take the place of the files', and changed vectors go into the result.
+  void transform(const StackPlan& stack, const Block& block, StatsTap& inputs,
+                 BlockWeights& weights) {
+    BlockTask task{runner_.plan(), stack, block, inputs, weights, types_, pool_, workers_};
+    for (const Method* method : recipe_.transforms) method->transform(task);
+    weights.replace_in(files_);
+    for (const auto& [weight, values] : weights.all()) {
+      if (ref(weight).kind != WeightKind::vector) continue;
+      keep({ref(weight).name, DType::f32, {ref(weight).n}, {}, 0.0}, values);
+    }
+  }
+
+  void keep(StoredTensor tensor, const std::vector<float>& values) {
+    const std::uint64_t columns = tensor.shape.back();
+    tensor.rows.resize(values.size() / columns * row_bytes(tensor.dtype, columns).value());
+    info(tensor.dtype).encode(values.data(), tensor.rows.data(), values.size());
+    keep(std::move(tensor));
+  }
+
+  // In the files' place at once: the next stage sees it. Vectors' buffers stay where they are.
+  void keep(StoredTensor tensor) {
+    results_.push_back(std::move(tensor));
+    const StoredTensor& kept = results_.back();
+    files_.replace({kept.name, kept.dtype, kept.shape, "rows", false, kept.rows});
+  }
+
+  MatrixTask task_of(int weight) const {
+    const WeightRef& matrix = ref(weight);
+    return {matrix.name,
+            matrix_values(files_.need(matrix.name), files_.checkpoint().path(), pool_), matrix.n,
+            matrix.k, types_.at(matrix.name)};
+  }
+
+  void solve(const Step& step, StatsTap& inputs) {
+    std::vector<MatrixTask> tasks;
+    for (const Piece& piece : step.pieces) {
+      MatrixTask task = task_of(piece.weight);
+      if (is_quantized(task.dtype)) {
+        tasks.push_back(std::move(task));
+      } else {
+        keep({task.name, task.dtype, {task.n, task.k}, {}, 0.0}, task.weights);
+      }
+    }
+    if (!tasks.empty()) solve(*recipe_.solver, tasks, inputs.of(step));
+  }
+
+  void solve(const Method& method, std::vector<MatrixTask>& tasks, InputStats& inputs) {
+    if (!inputs.finite()) {
+      fail_malformed(files_.checkpoint().path(),
+                     fmt::format("the inputs of '{}' are not finite", tasks.front().name));
+    }
+    std::vector<MatrixResult> results = method.solve(tasks, inputs, workers_);
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      for (const std::string& note : results[i].notes) {
+        notes_.push_back(fmt::format("{}: {}", tasks[i].name, note));
+      }
+      keep({tasks[i].name, tasks[i].dtype, {tasks[i].n, tasks[i].k}, std::move(results[i].rows),
+            results[i].error});
+    }
+  }
+
+  // The head, which may be the embedding, rounded with its inputs' weights: a block of its own.
+  void quantize_tables() {
+    results_.clear();
+    const int head = runner_.plan().head;
+    if (head != kNoWeight && is_quantized(types_.at(ref(head).name))) {
+      InputStats inputs;
+      inputs.k = ref(head).k;
+      inputs.rows = runner_.tokens();
+      inputs.square = runner_.head_squares();
+      std::vector<MatrixTask> tasks;
+      tasks.push_back(task_of(head));
+      solve(*find_method("rtn"), tasks, inputs);
+    }
+    store_.commit(results_);
+    store_.apply(blocks_.size(), files_);
+    results_.clear();
+  }
+
+  ModelFiles& files_;
+  const Recipe& recipe_;
+  const Types& types_;
+  const CalibrationOptions& options_;
+  BlockStore& store_;
+  ThreadPool& pool_;
+  DenseWorkers workers_;
+  const ProgressSink& progress_;
+  std::vector<std::string>& notes_;
+  BlockRunner runner_;
+  std::vector<Block> blocks_;
+  std::vector<StoredTensor> results_;
+  std::uint64_t done_ = 0;
+};
+
+}  // namespace
+
+void quantize_blocks(ModelFiles& files, const Recipe& recipe, const Types& types,
+                     const CalibrationOptions& options, BlockStore& store, ThreadPool& pool,
+                     const ProgressSink& progress, std::vector<std::string>& notes) {
+  Quantizer(files, recipe, types, options, store, pool, progress, notes).run();
+}
+
+}  // namespace halfbyte

@@ -1,0 +1,16 @@
+// Round to nearest (RTN): each weight goes to the nearest level of its block.
+#pragma once
+
+#include "compress/methods.h"
+
+namespace halfbyte {
+
+// Scales as ggml's quantizer without importance chooses them, byte for byte.
+void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t n);
+
+// Scales that minimize the error weighted by the inputs' mean squares, as ggml's quantizer does it
+// with an importance matrix; as rtn_encode for types whose scales do not depend on it.
+std::vector<MatrixResult> rtn_solve(std::vector<MatrixTask>& matrices, InputStats& inputs,
+                                    DenseWorkers& workers);
+
+}  // namespace halfbyte

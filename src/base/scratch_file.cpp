@@ -1,9 +1,9 @@
 #include "base/scratch_file.h"
 
+#include <cerrno>
+
 #include <fcntl.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 #include "base/error.h"
 

@@ -78,9 +78,9 @@ CompressReport compress_calibrated(const WriteRequest& request, const Recipe& re
   check_output(request.source.checkpoint().path(), request.out, request.target.folder);
   std::vector<std::string> notes;
   WriteRequest write = request;
-  write.policy.named = types_of(
-      make_jobs(request.source, request.target,
-                request.target.conventions(request.source.spec()), request.policy, notes));
+  write.policy.named =
+      types_of(make_jobs(request.source, request.target,
+                         request.target.conventions(request.source.spec()), request.policy, notes));
   ModelFiles files(request.source.checkpoint().path());
   BlockStore store(work_folder(request.out), key_of(request.source, request.options, options),
                    options.resume);

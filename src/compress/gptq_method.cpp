@@ -22,8 +22,8 @@ std::vector<std::string> notes_of(const GptqReport& report, const HessianOptions
   if (report.rounded) {
     notes.push_back("its inputs depend on each other too much for gptq: rounded to nearest");
   } else if (report.damping > asked.damping) {
-    notes.push_back(fmt::format("needed a damping of {} instead of {}", report.damping,
-                                asked.damping));
+    notes.push_back(
+        fmt::format("needed a damping of {} instead of {}", report.damping, asked.damping));
   }
   return notes;
 }

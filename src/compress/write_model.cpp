@@ -100,8 +100,8 @@ CompressReport write_model(const WriteRequest& request, ThreadPool& pool,
   report.bits_per_weight = bits_per_weight(plan.jobs);
 
   const std::unique_ptr<Output> output = request.target.open(plan, report.notes);
-  Streamer streamer(source.checkpoint(), *output, request.encode, pool, progress,
-                    request.what, bytes_to_read(plan.jobs));
+  Streamer streamer(source.checkpoint(), *output, request.encode, pool, progress, request.what,
+                    bytes_to_read(plan.jobs));
   for (const TensorJob& job : plan.jobs) {
     const double error = streamer.write(job);
     if (!std::isfinite(error)) {

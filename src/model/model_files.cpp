@@ -121,8 +121,8 @@ const ModelTensor& ModelFiles::need(std::string_view name) const {
 void ModelFiles::replace(ModelTensor tensor) {
   const ModelTensor& old = need(tensor.name);
   if (element_count(old.shape) != element_count(tensor.shape)) {
-    fail_malformed(checkpoint_.path(), fmt::format("tensor '{}' replaced by one of another shape",
-                                                   tensor.name));
+    fail_malformed(checkpoint_.path(),
+                   fmt::format("tensor '{}' replaced by one of another shape", tensor.name));
   }
   tensors_[index_.at(tensor.name)] = std::move(tensor);
 }

@@ -36,8 +36,8 @@ class ModelFiles {
   const ModelTensor* find(std::string_view name) const;
   // As find; fails with kMalformed where the tensor is missing.
   const ModelTensor& need(std::string_view name) const;
-  // Another tensor takes the place of that name, in any type and layout. Its data must outlive this.
-  // Fails with kMalformed where there is none or its shape differs.
+  // Another tensor takes the place of that name, in any type and layout. Its data must outlive
+  // this. Fails with kMalformed where there is none or its shape differs.
   void replace(ModelTensor tensor);
   std::uint64_t parameters() const;    // elements of all tensors
   std::uint64_t weight_bytes() const;  // bytes of all tensors

@@ -134,8 +134,8 @@ class Runner {
       for (std::size_t i = 1; i < step.pieces.size(); ++i) {
         // Positions come before token types, of which every row has type 0.
         const bool positions = i == 1 && model_.plan.spec.learned_positions > 0;
-        model_.weights.lookup(step.pieces[i].weight,
-                                positions ? segment_of(row).position(row) : 0, scratch_.row);
+        model_.weights.lookup(step.pieces[i].weight, positions ? segment_of(row).position(row) : 0,
+                              scratch_.row);
         ops_.add(scratch_.row, width, x);
       }
     }
@@ -469,8 +469,7 @@ void run_pass(const Pass& pass, const LogitRequest& request) {
 }
 
 void run_embed(const Pass& pass) {
-  pass.model.pool.run(
-      [&](std::size_t thread, Team& team) { Runner(pass, thread, team).embed(); });
+  pass.model.pool.run([&](std::size_t thread, Team& team) { Runner(pass, thread, team).embed(); });
 }
 
 void run_steps(const Pass& pass, std::size_t begin, std::size_t end) {

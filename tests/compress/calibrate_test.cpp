@@ -1,5 +1,5 @@
-// Calibrated runs: block by block gives what a whole pass gives; bytes depend neither on threads nor
-// on where a killed run went on; what cannot be is said.
+// Calibrated runs: block by block gives what a whole pass gives; bytes depend neither on threads
+// nor on where a killed run went on; what cannot be is said.
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -201,7 +201,8 @@ TEST_F(Calibrate, RoundingToNearestIsTheSameBlockByBlock) {
         for (const auto& file : fs::directory_iterator(folder_ / "plain")) {
           const std::string leaf = file.path().filename();
           if (leaf == "bundle.json") continue;  // holds the errors
-          EXPECT_EQ(test::read_file(file.path()), test::read_file(folder_ / ("calibrated/" + leaf)));
+          EXPECT_EQ(test::read_file(file.path()),
+                    test::read_file(folder_ / ("calibrated/" + leaf)));
           ++compared;
         }
         EXPECT_GT(compared, source.spec().main_stack().layers.size());

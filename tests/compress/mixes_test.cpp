@@ -128,19 +128,6 @@ TEST_F(MixFile, SaysWhichMixItIs) {
                   "rows of 64 are no multiple of q4_k's block of 256; kept as q5_0")));
 }
 
-TEST_F(MixFile, IsRefusedWholeWhereATypeHasNoEncoder) {
-  if (info(DType::q6_k).encode != nullptr) GTEST_SKIP() << "q6_k can be written";
-  const ModelFiles source(test::golden_model("bert"));  // ffn_down has rows of 256
-  try {
-    compress(source, nullptr, folder_ / "a.gguf", {.type = "q6_k", .to = "gguf"}, pool_);
-    ADD_FAILURE() << "nothing failed";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kUsage);
-    EXPECT_THAT(error.what(), testing::HasSubstr("q6_k cannot be written yet"));
-  }
-  EXPECT_THAT(folder_.names(), testing::IsEmpty());
-}
-
 TEST_F(MixFile, YieldsToTypesThatAreAskedFor) {
   const ModelFiles source(test::golden_model("llama"));
   compress(source, nullptr, folder_ / "a.gguf",

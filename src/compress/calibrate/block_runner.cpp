@@ -167,12 +167,14 @@ struct BlockRunner::Impl {
   }
 
   Weights load(std::optional<Compute> compute, const std::vector<int>& wanted) const {
-    return {files,
-            plan,
-            {features, compute, {}, [&](int index) {
-               return std::find(wanted.begin(), wanted.end(), index) != wanted.end();
-             }},
-            pool};
+    return {
+        files,
+        plan,
+        {features,
+         compute,
+         {},
+         [&](int index) { return std::find(wanted.begin(), wanted.end(), index) != wanted.end(); }},
+        pool};
   }
 
   // What all samples of a stack share: positions and biases by distance.
@@ -243,14 +245,13 @@ struct BlockRunner::Impl {
     const ModelView model{plan, weights, ops, pool};
     const std::size_t end = std::min(block.end, asked.end);
     const bool crosses = two_stacks() && !block.encoder;
-    for_samples(model, stack, block, asked.tap,
-                [&](const Pass& pass, Segment& one, std::size_t i) {
-                  if (crosses) one.cross = cross_memory(pass, block, i);
-                  streams[block.index % 2].read(i, residual());
-                  run_steps(pass, block.begin, end);
-                  if (asked.keep) streams[(block.index + 1) % 2].write(i, residual());
-                  tick();
-                });
+    for_samples(model, stack, block, asked.tap, [&](const Pass& pass, Segment& one, std::size_t i) {
+      if (crosses) one.cross = cross_memory(pass, block, i);
+      streams[block.index % 2].read(i, residual());
+      run_steps(pass, block.begin, end);
+      if (asked.keep) streams[(block.index + 1) % 2].write(i, residual());
+      tick();
+    });
   }
 
   // The encoder's last norm, once its last block is done.

@@ -26,8 +26,8 @@ struct InputStats {
 // Gathers statistics of the steps of one stack that it is told to watch.
 class StatsTap final : public InputTap {
  public:
-  // Steps [begin, end) of `steps`; linear ones are watched. `gram`: computes Gram matrices; nullptr:
-  // there are none.
+  // Steps [begin, end) of `steps`; linear ones are watched. `gram`: computes Gram matrices;
+  // nullptr: there are none.
   StatsTap(const Plan& plan, const std::vector<Step>& steps, std::size_t begin, std::size_t end,
            DenseWorkers* gram);
 

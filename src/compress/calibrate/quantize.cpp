@@ -139,9 +139,8 @@ class Quantizer {
 
   MatrixTask task_of(int weight) const {
     const WeightRef& matrix = ref(weight);
-    return {matrix.name,
-            matrix_values(files_.need(matrix.name), files_.checkpoint().path(), pool_), matrix.n,
-            matrix.k, types_.at(matrix.name)};
+    return {matrix.name, matrix_values(files_.need(matrix.name), files_.checkpoint().path(), pool_),
+            matrix.n, matrix.k, types_.at(matrix.name)};
   }
 
   void solve(const Step& step, StatsTap& inputs) {
@@ -167,7 +166,10 @@ class Quantizer {
       for (const std::string& note : results[i].notes) {
         notes_.push_back(fmt::format("{}: {}", tasks[i].name, note));
       }
-      keep({tasks[i].name, tasks[i].dtype, {tasks[i].n, tasks[i].k}, std::move(results[i].rows),
+      keep({tasks[i].name,
+            tasks[i].dtype,
+            {tasks[i].n, tasks[i].k},
+            std::move(results[i].rows),
             results[i].error});
     }
   }

@@ -44,8 +44,7 @@ std::vector<Sample> samples_of_text(const Tokenizer& tokenizer, std::string_view
     fail_usage(fmt::format("{}: {} tokens are too few to calibrate on samples of {}", file,
                            ids.size(), options.length));
   }
-  const std::uint64_t wanted =
-      std::clamp<std::uint64_t>(options.tokens / options.length, 1, there);
+  const std::uint64_t wanted = std::clamp<std::uint64_t>(options.tokens / options.length, 1, there);
   std::vector<Sample> samples;
   for (std::uint64_t i = 0; i < wanted; ++i) {
     const std::uint64_t begin = i * there / wanted * own;

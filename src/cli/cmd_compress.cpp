@@ -142,7 +142,8 @@ std::function<void()> setup_compress(CLI::App& app) {
                "Quantize a block's matrices one after the other, each seeing those before it");
   app.add_flag("--resume", flags->calibration.resume,
                "Go on with what an earlier run, killed or failed, has finished");
-  app.add_option("--type", flags->options.type, "q4_0, q4_1, q5_0, q5_1, q8_0, f16, bf16, f32")
+  app.add_option("--type", flags->options.type,
+                 "q4_0, q4_1, q5_0, q5_1, q8_0, f16, bf16, f32, w{2,3,4,8}g{32,64,128}")
       ->capture_default_str();
   flags->options.to.clear();
   app.add_option("--to", flags->options.to,

@@ -78,9 +78,9 @@ CompressReport compress_calibrated(const WriteRequest& request, const Recipe& re
   check_output(request.source.checkpoint().path(), request.out, request.target.folder);
   std::vector<std::string> notes;
   WriteRequest write = request;
-  write.policy.named = types_of(
-      make_jobs(request.source, request.target,
-                request.target.conventions(request.source.spec()), request.policy, notes));
+  write.policy.named =
+      types_of(make_jobs(request.source, request.target,
+                         request.target.conventions(request.source.spec()), request.policy, notes));
   ModelFiles files(request.source.checkpoint().path());
   BlockStore store(work_folder(request.out), key_of(request.source, request.options, options),
                    options.resume);
@@ -111,10 +111,7 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
   const Recipe recipe = parse_recipe(options.method);
   const Target& target = need_target(options.to);
   const TypePolicy policy = policy_of(options, source.spec().tied_head, target.wide_vectors);
-  if (!target.block_types && is_quantized(*policy.matrix)) {
-    fail_usage(fmt::format("{} cannot hold {}: choose f16, bf16 or f32, or another format",
-                           target.name, options.type));
-  }
+  check_holds(target, *policy.matrix);
   if (recipe.needs_text() && !options.calibration) {
     fail_usage(fmt::format("method '{}' looks at the model at work: it needs a text (--calib FILE)",
                            recipe.names()));

@@ -16,11 +16,12 @@ namespace halfbyte {
 
 // Which type a tensor gets: matrices of blocks `type`; the token embedding and the head the type's
 // row in the table of output types (q8_0 for the 4 and 5 bit types) unless named here; norms,
-// biases, position and token type tables f32; rows that are no multiple of the type's block f16,
-// with a note. A tied head is the embedding: name one of the two types, not both.
+// biases, position and token type tables f32; rows that are no multiple of the type's block f16
+// (of w4g128 and the like: the next smaller groups that fit), with a note. A tied head is the
+// embedding: name one of the two types, not both.
 struct CompressOptions {
   std::string method = "rtn";       // or several, in order: "awq,gptq"
-  std::string type = "q4_0";        // q4_0 q4_1 q5_0 q5_1 q8_0 f16 bf16 f32
+  std::string type = "q4_0";        // q4_0 q4_1 q5_0 q5_1 q8_0 f16 bf16 f32 w2g32 ... w8g128
   std::string embedding_type = "";  // "" = by `type`
   std::string head_type = "";       // "" = by `type`
   std::string to = "bundle";        // bundle, gguf, safetensors (only f16, bf16, f32)

@@ -141,7 +141,7 @@ class JobMaker {
     const std::optional<DType> asked = policy_.of(job.role, job.own);
     const bool storable = (is_float(source) && source != DType::f64) || is_quantized(source);
     const DType type = asked ? *asked : storable ? source : DType::f32;
-    if (is_quantized(type) && !target_.block_types) {
+    if (!target_.holds(type)) {
       fail_usage(fmt::format("{} cannot hold {} (tensor '{}'): ask for f16, bf16 or f32",
                              target_.name, name(type), job.own));
     }
@@ -149,7 +149,7 @@ class JobMaker {
     const bool fits =
         columns % info(type).block == 0 && (job.role != Role::vector || is_float(type));
     if (fits) return type;
-    const DType instead = job.role == Role::vector ? DType::f32 : DType::f16;
+    const DType instead = job.role == Role::vector ? DType::f32 : fitting_type(type, columns);
     notes_.push_back(fmt::format("{}: rows of {} are no multiple of {}'s block of {}; kept as {}",
                                  job.own, columns, name(type), info(type).block, name(instead)));
     return instead;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "tensor/group_types.h"
 
 namespace halfbyte {
 
@@ -21,6 +22,18 @@ constexpr OutputType kTypes[] = {
     {"f16", DType::f16, DType::f16, DType::f16},
     {"bf16", DType::bf16, DType::bf16, DType::bf16},
     {"f32", DType::f32, DType::f32, DType::f32},
+    {"w2g32", DType::w2g32, DType::q8_0, DType::q8_0},
+    {"w2g64", DType::w2g64, DType::q8_0, DType::q8_0},
+    {"w2g128", DType::w2g128, DType::q8_0, DType::q8_0},
+    {"w3g32", DType::w3g32, DType::q8_0, DType::q8_0},
+    {"w3g64", DType::w3g64, DType::q8_0, DType::q8_0},
+    {"w3g128", DType::w3g128, DType::q8_0, DType::q8_0},
+    {"w4g32", DType::w4g32, DType::q8_0, DType::q8_0},
+    {"w4g64", DType::w4g64, DType::q8_0, DType::q8_0},
+    {"w4g128", DType::w4g128, DType::q8_0, DType::q8_0},
+    {"w8g32", DType::w8g32, DType::q8_0, DType::q8_0},
+    {"w8g64", DType::w8g64, DType::q8_0, DType::q8_0},
+    {"w8g128", DType::w8g128, DType::q8_0, DType::q8_0},
 };
 
 struct FileType {
@@ -53,6 +66,16 @@ DType need_weight_type(std::string_view name) {
   for (const OutputType& type : kTypes) known += fmt::format(" {}", type.name);
   fail_usage(
       fmt::format("'{}' is not a type that weights can be written in; choose from{}", name, known));
+}
+
+DType fitting_type(DType type, std::uint64_t columns) {
+  while (columns % info(type).block != 0) {
+    const GroupType* wide = find_group_type(type);
+    const GroupType* narrow = wide ? find_group_type(wide->bits, wide->group / 2) : nullptr;
+    if (narrow == nullptr) return DType::f16;
+    type = narrow->dtype;
+  }
+  return type;
 }
 
 std::optional<DType> TypePolicy::of(Role role, const std::string& name) const {

@@ -35,8 +35,12 @@ std::span<const OutputType> all_output_types();
 const OutputType* find_output_type(std::string_view name);  // nullptr if unknown
 // As find_output_type, for one tensor's type; fails with kUsage listing the known names.
 DType need_weight_type(std::string_view name);
+// The type for rows of `columns`: where they are no multiple of its block, the next smaller groups
+// of as many bits, else f16.
+DType fitting_type(DType type, std::uint64_t columns);
 
-// The type for each tensor, by our name where it is named, else by role; nullopt keeps the source's.
+// The type for each tensor, by our name where it is named, else by role; nullopt keeps the
+// source's.
 struct TypePolicy {
   std::optional<DType> embedding;
   std::optional<DType> head;

@@ -108,10 +108,13 @@ Range range_of(const float* x, std::size_t n) {
 template <unsigned kBits>
 GroupScale fit(const float* x, std::size_t n, bool symmetric) {
   Range range = range_of(x, n);
-  if (symmetric) range.high = std::max(-range.low, range.high), range.low = -range.high;
+  if (symmetric) {
+    range.high = std::max(range.high, -range.low);
+    range.low = -range.high;
+  }
   std::uint16_t scale =
       float_to_half(std::min((range.high - range.low) / kTop<kBits>, kLargestHalf));
-  if (scale == 0) {
+  if (half_to_float(scale) == 0.0f) {
     range = {-1.0f, 1.0f};
     scale = float_to_half(2.0f / kTop<kBits>);
   }

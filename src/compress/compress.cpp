@@ -111,10 +111,7 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
   const Recipe recipe = parse_recipe(options.method);
   const Target& target = need_target(options.to);
   const TypePolicy policy = policy_of(options, source.spec(), target.wide_vectors);
-  if (!target.block_types && is_quantized(*policy.matrix)) {
-    fail_usage(fmt::format("{} cannot hold {}: choose f16, bf16 or f32, or another format",
-                           target.name, options.type));
-  }
+  check_holds(target, *policy.matrix);
   if (recipe.needs_text() && !options.calibration) {
     fail_usage(fmt::format("method '{}' looks at the model at work: it needs a text (--calib FILE)",
                            recipe.names()));

@@ -155,7 +155,7 @@ class JobMaker {
     const std::optional<DType> asked = policy_.of(job.role, job.own);
     const bool storable = (is_float(source) && source != DType::f64) || is_quantized(source);
     const DType type = asked ? *asked : storable ? source : DType::f32;
-    if (is_quantized(type) && !target_.block_types) {
+    if (!target_.holds(type)) {
       fail_usage(fmt::format("{} cannot hold {} (tensor '{}'): ask for f16, bf16 or f32",
                              target_.name, name(type), job.own));
     }

@@ -135,7 +135,7 @@ TypePolicy mix_policy(const OutputType& type, const ModelSpec& spec, bool import
   // An embedding that is the head has its type, and so has one of a model without a head.
   const bool own_head = spec.has_head && !spec.tied_head;
   TypePolicy policy;
-  policy.embedding = fitting_type(own_head ? type.matrix : type.head, spec.width);
+  policy.embedding = fitting_type(own_head ? type.embedding : type.head, spec.width);
   policy.head = fitting_type(type.head, spec.width);
   policy.matrix = type.matrix;
   policy.named = exceptions(type, spec, importance);

@@ -37,7 +37,8 @@ struct OutputType {
   std::string_view name;
   std::uint32_t file_type;         // general.file_type: llama.cpp's id
   DType matrix;                    // matrices of blocks that no rule is for
-  DType head;                      // the output matrix; a token embedding that is the head, too
+  DType embedding;                 // a token embedding that is not the head
+  DType head;                      // the output matrix, or an embedding that is the head, too
   std::span<const MixRule> rules;  // the first that holds decides
 };
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/mixes.h"
+#include "compress/types.h"
 #include "model/config_gguf.h"
 
 namespace halfbyte {
@@ -14,33 +16,43 @@ ModelSpec same_conventions(const ModelSpec& spec) {
   return spec;
 }
 
+bool holds_any(DType) {
+  return true;
+}
+bool holds_published(DType dtype) {
+  return info(dtype).ggml_type >= 0;
+}
+bool holds_floats(DType dtype) {
+  return !is_quantized(dtype);
+}
+
 constexpr Target kTargets[] = {
     {.name = "bundle",
      .conventions = same_conventions,
      .folder = true,
      .published = false,
      .packs = true,
-     .block_types = true,
      .wide_vectors = true,
      .rope_table = false,
+     .holds = holds_any,
      .open = open_bundle_output},
     {.name = "gguf",
      .conventions = gguf_spec,
      .folder = false,
      .published = false,
      .packs = false,
-     .block_types = true,
      .wide_vectors = true,
      .rope_table = true,
+     .holds = holds_published,
      .open = open_gguf_output},
     {.name = "safetensors",
      .conventions = published_spec,
      .folder = true,
      .published = true,
      .packs = false,
-     .block_types = false,
      .wide_vectors = false,
      .rope_table = false,
+     .holds = holds_floats,
      .open = open_safetensors_output},
 };
 
@@ -57,6 +69,20 @@ const Target& need_target(std::string_view name) {
     known += fmt::format(" {}", target.name);
   }
   fail_usage(fmt::format("'{}' is not a format that is written; choose from{}", name, known));
+}
+
+void check_holds(const Target& target, DType dtype) {
+  if (target.holds(dtype)) return;
+  std::string types;
+  std::string formats;
+  for (const OutputType& type : all_output_types()) {
+    if (target.holds(type.matrix)) types += fmt::format(" {}", type.name);
+  }
+  for (const Target& other : kTargets) {
+    if (other.holds(dtype)) formats += fmt::format(" {}", other.name);
+  }
+  fail_usage(fmt::format("{} cannot hold {}: choose a type from{}, or a format from{}", target.name,
+                         name(dtype), types, formats));
 }
 
 }  // namespace halfbyte

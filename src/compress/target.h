@@ -43,18 +43,21 @@ struct OutputPlan {
 struct Target {
   std::string_view name;  // as --to spells it
   ModelSpec (*conventions)(const ModelSpec&);
-  bool folder;        // the output is one
-  bool published;     // tensors named and turned as in published checkpoints
-  bool packs;         // matrices in the packed layout
-  bool block_types;   // holds quantized types
-  bool wide_vectors;  // norms and biases are f32, whatever the matrices are
-  bool rope_table;    // holds rope_freqs
+  bool folder;                 // the output is one
+  bool published;              // tensors named and turned as in published checkpoints
+  bool packs;                  // matrices in the packed layout
+  bool wide_vectors;           // norms and biases are f32, whatever the matrices are
+  bool rope_table;             // holds rope_freqs
+  bool (*holds)(DType dtype);  // of matrices
   std::unique_ptr<Output> (*open)(const OutputPlan& plan, std::vector<std::string>& notes);
 };
 
 std::span<const Target> all_targets();
 // Fails with kUsage naming the formats.
 const Target& need_target(std::string_view name);
+// Fails with kUsage, naming types and formats to choose from, where `target` cannot hold matrices
+// of this type.
+void check_holds(const Target& target, DType dtype);
 
 // The rows' Outputs, one file each: output_gguf.cpp, output_bundle.cpp, output_safetensors.cpp.
 std::unique_ptr<Output> open_gguf_output(const OutputPlan& plan, std::vector<std::string>& notes);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "tensor/group_types.h"
 
 namespace halfbyte {
 
@@ -36,7 +37,13 @@ DType fitting_type(DType type, std::uint64_t columns) {
   for (const Substitute& row : kSubstitutes) {
     if (row.wide == type && columns % info(type).block != 0) type = row.narrow;
   }
-  return columns % info(type).block == 0 ? type : DType::f16;
+  while (columns % info(type).block != 0) {
+    const GroupType* wide = find_group_type(type);
+    const GroupType* narrow = wide ? find_group_type(wide->bits, wide->group / 2) : nullptr;
+    if (narrow == nullptr) return DType::f16;
+    type = narrow->dtype;
+  }
+  return type;
 }
 
 std::optional<DType> TypePolicy::of(Role role, const std::string& name) const {

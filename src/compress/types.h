@@ -22,9 +22,9 @@ enum class Role : std::uint8_t {
 
 // The type of that name; fails with kUsage listing the names of those that can be written.
 DType need_weight_type(std::string_view name);
-
 // The type for rows of `columns` elements where `type` was chosen: itself if they are whole blocks,
-// else what llama.cpp writes instead, with a block of 32; else f16.
+// else what llama.cpp writes instead, with a block of 32, or the next smaller groups of as many
+// bits; else f16.
 DType fitting_type(DType type, std::uint64_t columns);
 
 // The type for each tensor, by our name where it is named, else by role; nullopt keeps the

@@ -24,6 +24,15 @@ PackedFormat blocks(DType dtype, std::uint32_t block, std::uint32_t group, std::
           has_min, sub,   table, packer.pack, packer.unpack};
 }
 
+// One scale and one zero point for the whole block.
+template <std::uint32_t kBits, std::uint32_t kBlock>
+PackedFormat with_zero_points(DType dtype) {
+  constexpr std::size_t kWords = kBlock * kBits / 32;
+  const BlockPacker packer = group_packer<kWords>();
+  return {dtype,          kBlock, 48 + 64 * kWords, 32,           1 << (kBits - 1), kBits, true,
+          SubScale::zero, false,  packer.pack,      packer.unpack};
+}
+
 std::uint32_t read_word(const std::byte* p) {
   return packing::load_word(p);
 }
@@ -35,7 +44,7 @@ float read_half(const std::byte* p) {
 
 // Offsets in a block.
 std::size_t sub_scales_at(const PackedFormat& f) {
-  return f.has_min ? 64 : 32;
+  return f.has_min && f.sub_scale != SubScale::zero ? 64 : 32;
 }
 std::size_t codes_at(const PackedFormat& f) {
   return f.block_bytes - f.block / 32 * f.bits * 64;
@@ -73,6 +82,10 @@ struct GroupScale {
 GroupScale group_scale(const PackedFormat& f, const std::byte* block, std::size_t g,
                        std::size_t o) {
   const float d = read_half(block + 2 * o);
+  if (f.sub_scale == SubScale::zero) {
+    const int zero = std::to_integer<int>(block[sub_scales_at(f) + o]);
+    return {d, d * static_cast<float>(zero - f.offset)};
+  }
   const float m = f.has_min ? read_half(block + 32 + 2 * o) : 0.0f;
   if (f.sub_scale == SubScale::none) return {d, f.has_min ? -m : 0.0f};  // the file adds its min
   const std::byte* sub = block + sub_scales_at(f) + 16 * g + o;
@@ -137,6 +150,18 @@ std::span<const PackedFormat> all_packed_formats() {
       blocks(q6_k, 256, 16, 32, 6, false, kI8, false, kPackQ6K),
       blocks(iq4_nl, 32, 32, 128, 4, false, kNone, true, kPackQ4_0),
       blocks(iq4_xs, 256, 32, 128, 4, false, kI8, true, kPackIq4Xs),
+      with_zero_points<2, 32>(w2g32),
+      with_zero_points<2, 64>(w2g64),
+      with_zero_points<2, 128>(w2g128),
+      with_zero_points<3, 32>(w3g32),
+      with_zero_points<3, 64>(w3g64),
+      with_zero_points<3, 128>(w3g128),
+      with_zero_points<4, 32>(w4g32),
+      with_zero_points<4, 64>(w4g64),
+      with_zero_points<4, 128>(w4g128),
+      with_zero_points<8, 32>(w8g32),
+      with_zero_points<8, 64>(w8g64),
+      with_zero_points<8, 128>(w8g128),
   };
   return table;
 }

@@ -13,6 +13,19 @@ namespace halfbyte {
 
 namespace {
 
+template <unsigned kBits, std::size_t kGroup>
+constexpr DTypeInfo with_zero_points(DType dtype, std::string_view name) {
+  constexpr std::size_t kBytes = blocks::group_block_bytes(kBits, kGroup);
+  return {dtype,
+          name,
+          kGroup,
+          kBytes,
+          -1,
+          "",
+          blocks::decode_groups<kBits, kGroup>,
+          blocks::encode_groups<kBits, kGroup>};
+}
+
 // In the order of the enum. i64 and bool are indices and masks, never weights.
 constexpr auto kTypes = std::to_array<DTypeInfo>({
     // dtype, name, block, bytes, ggml, safetensors, decode, encode, encode_weighted
@@ -50,13 +63,25 @@ constexpr auto kTypes = std::to_array<DTypeInfo>({
      blocks::encode_weighted_iq4_nl},
     {DType::iq4_xs, "iq4_xs", 256, 136, 23, "", blocks::decode_iq4_xs, blocks::encode_iq4_xs,
      blocks::encode_weighted_iq4_xs},
+    with_zero_points<2, 32>(DType::w2g32, "w2g32"),
+    with_zero_points<2, 64>(DType::w2g64, "w2g64"),
+    with_zero_points<2, 128>(DType::w2g128, "w2g128"),
+    with_zero_points<3, 32>(DType::w3g32, "w3g32"),
+    with_zero_points<3, 64>(DType::w3g64, "w3g64"),
+    with_zero_points<3, 128>(DType::w3g128, "w3g128"),
+    with_zero_points<4, 32>(DType::w4g32, "w4g32"),
+    with_zero_points<4, 64>(DType::w4g64, "w4g64"),
+    with_zero_points<4, 128>(DType::w4g128, "w4g128"),
+    with_zero_points<8, 32>(DType::w8g32, "w8g32"),
+    with_zero_points<8, 64>(DType::w8g64, "w8g64"),
+    with_zero_points<8, 128>(DType::w8g128, "w8g128"),
 });
 
 constexpr bool in_enum_order() {
   for (std::size_t i = 0; i < kTypes.size(); ++i) {
     if (static_cast<std::size_t>(kTypes[i].dtype) != i) return false;
   }
-  return kTypes.back().dtype == DType::iq4_xs;  // the last of the enum
+  return kTypes.back().dtype == DType::w8g128;  // the last of the enum
 }
 static_assert(in_enum_order(), "info() indexes the table with the enum");
 

@@ -37,11 +37,25 @@ enum class DType : std::uint8_t {
   q6_k,
   iq4_nl,
   iq4_xs,
+  // tensor/group_types.h
+  w2g32,
+  w2g64,
+  w2g128,
+  w3g32,
+  w3g64,
+  w3g128,
+  w4g32,
+  w4g64,
+  w4g128,
+  w8g32,
+  w8g64,
+  w8g128,
 };
 
 // dst[n] = src decoded; n is a multiple of the block. src need not be aligned.
 using DecodeRow = void (*)(const std::byte* src, float* dst, std::size_t n);
-// dst = src[n] rounded to nearest, exactly as ggml's reference quantizer does it.
+// dst = src[n] rounded to nearest, exactly as ggml's reference quantizer does it (types with zero
+// points: as GPTQ's does).
 using EncodeRow = void (*)(const float* src, std::byte* dst, std::size_t n);
 
 // The same for one whole row of n elements that matter differently: importance[n] is the mean

@@ -80,6 +80,21 @@ INSTANTIATE_TEST_SUITE_P(Types, EncodedRows,
                                          "f32"),
                          [](const auto& test) { return std::string(test.param); });
 
+TEST_F(Compress, GroupsNarrowToTheRowsOfBundles) {
+  const ModelFiles source(golden_model("llama"));
+  const CompressReport report = run(golden_model("llama"), "a", {.type = "w3g128"});
+  const ModelFiles result(folder_ / "a");
+  const ModelTensor& q = result.need("blk.0.attn_q.weight");
+  ASSERT_EQ(q.dtype, DType::w3g64);
+  EXPECT_EQ(result.need("blk.1.ffn_down.weight").dtype, DType::f16);  // rows of 176
+  EXPECT_EQ(result.need("output.weight").dtype, DType::q8_0);
+  EXPECT_THAT(report.notes, testing::Contains(testing::HasSubstr("kept as w3g64")));
+  const std::vector<float> w = values_of(source.need(q.name));
+  std::vector<std::byte> expected(row_bytes(q.dtype, w.size()).value());
+  info(q.dtype).encode(w.data(), expected.data(), w.size());
+  EXPECT_EQ(rows_of(q), expected);
+}
+
 TEST_F(Compress, ChoosesTypesByRole) {
   const CompressReport report = to_gguf(golden_model("llama"), "a.gguf", "q4_0");
   const ModelFiles result(folder_ / "a.gguf");

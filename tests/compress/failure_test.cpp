@@ -49,6 +49,9 @@ TEST_F(Failure, WrongOptionsNameTheChoices) {
   EXPECT_THAT(usage("a", {.head_type = "q9"}), HasSubstr("q9"));
   EXPECT_THAT(usage("a", {.to = "zip"}), HasSubstr("bundle gguf safetensors"));
   EXPECT_THAT(usage("a", {.type = "q4_0", .to = "safetensors"}), HasSubstr("bf16"));
+  EXPECT_THAT(usage("a", {.type = "w4g128", .to = "gguf"}),
+              HasSubstr("gguf cannot hold w4g128: choose a type from q4_0 q4_1"));
+  EXPECT_THAT(usage("a", {.type = "w4g128", .to = "gguf"}), HasSubstr("or a format from bundle"));
   EXPECT_THAT(message(ErrorCode::kUsage,
                       [&] {
                         convert(source_, nullptr, folder_ / "a", {"gguf", "q4_0"}, pool_);
@@ -74,6 +77,17 @@ TEST_F(Failure, BlocksAreNotKeptInSafetensors) {
                       }),
               HasSubstr("ask for f16, bf16 or f32"));
   EXPECT_THAT(folder_.names(), ElementsAre("a.gguf"));
+}
+
+TEST_F(Failure, ZeroPointsAreNotKeptInGguf) {
+  compress(source_, nullptr, folder_ / "a", {.type = "w4g32"}, pool_);
+  const ModelFiles bundle(folder_ / "a");
+  EXPECT_THAT(message(ErrorCode::kUsage,
+                      [&] {
+                        convert(bundle, nullptr, folder_ / "b.gguf", {"gguf", "keep"}, pool_);
+                      }),
+              HasSubstr("gguf cannot hold w4g32"));
+  EXPECT_THAT(folder_.names(), ElementsAre("a"));
 }
 
 TEST_F(Failure, InputIsNotOverwritten) {

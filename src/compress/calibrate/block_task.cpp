@@ -1,4 +1,5 @@
 #include "compress/calibrate/block_task.h"
+
 #include "compress/calibrate/matrix_values.h"
 
 namespace halfbyte {

@@ -9,13 +9,11 @@
 
 // Inputs [first, first + count) of one panel as f32 vectors, two inputs at a time.
 template <Layout L>
-struct QuantizedPanel {
-  static constexpr std::size_t kBlock = L.block;
-  static void decode(const PackedMatrix& w, std::uint64_t panel, std::size_t first,
-                     std::size_t count, std::uint16_t* dst) {
-    const std::byte* block = w.data + (panel * w.k + first) / L.block * L.block_bytes();
-    for (std::size_t i = 0; i < count; i += L.block, block += L.block_bytes()) {
-      for (std::size_t sub = 0; sub < L.block / 32; ++sub, dst += kStepWords) {
+struct QuantizedBlocks {
+  static void decode(const Blocks<L>& blocks, const std::byte* block, std::size_t groups,
+                     std::uint16_t* dst) {
+    for (std::size_t i = 0; i < groups; i += blocks.groups, block += blocks.bytes) {
+      for (std::size_t sub = 0; sub < blocks.groups; ++sub, dst += kStepWords) {
         decode_group(block, sub, dst);
       }
     }
@@ -44,10 +42,19 @@ struct QuantizedPanel {
   }
 };
 
+template <Layout L>
+struct QuantizedPanel {
+  static void decode(const PackedMatrix& w, std::uint64_t panel, std::size_t first,
+                     std::size_t count, std::uint16_t* dst) {
+    const auto matrix = matrix_of<L>(w);
+    QuantizedBlocks<L.shared()>::decode(matrix.blocks, matrix.block(panel, first / 32), count / 32,
+                                        dst);
+  }
+};
+
 // f16 and bf16 weights; inputs past the end are zero.
 template <typename Weights>
 struct FloatPanel {
-  static constexpr std::size_t kBlock = 1;
   static void decode(const PackedMatrix& w, std::uint64_t panel, std::size_t first,
                      std::size_t count, std::uint16_t* dst) {
     const std::byte* from = w.data + (panel * w.k + first) * kPanel * Weights::kBytes;

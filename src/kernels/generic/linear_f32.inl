@@ -88,7 +88,7 @@ struct FloatSlab {
 };
 
 template <Layout L>
-struct QuantizedSlab {
+struct QuantizedBlocks {
   // scale * (code - offset) - min in two roundings, as the file's own decoder does it.
   static HALFBYTE_INLINE void decode_group(const std::byte* block, std::size_t sub, float* dst) {
     for (std::size_t part = 0; part < kParts; ++part) {
@@ -107,15 +107,22 @@ struct QuantizedSlab {
       });
     }
   }
-  static void decode(const PackedMatrix& w, std::uint64_t panel, std::size_t first,
-                     std::size_t count, float* dst) {
-    constexpr std::size_t kSubs = L.block / 32;
-    const std::byte* block = w.data + (panel * w.k + first) / L.block * L.block_bytes();
-    for (std::size_t i = 0; i < count / 32; i += kSubs, block += L.block_bytes()) {
-      for (std::size_t sub = 0; sub < kSubs; ++sub) {
+  static void decode(const Blocks<L>& blocks, const std::byte* block, std::size_t groups,
+                     float* dst) {
+    for (std::size_t i = 0; i < groups; i += blocks.groups, block += blocks.bytes) {
+      for (std::size_t sub = 0; sub < blocks.groups; ++sub) {
         decode_group(block, sub, dst + (i + sub) * 32 * kPanel);
       }
     }
+  }
+};
+template <Layout L>
+struct QuantizedSlab {
+  static void decode(const PackedMatrix& w, std::uint64_t panel, std::size_t first,
+                     std::size_t count, float* dst) {
+    const auto matrix = matrix_of<L>(w);
+    QuantizedBlocks<L.shared()>::decode(matrix.blocks, matrix.block(panel, first / 32), count / 32,
+                                        dst);
   }
 };
 

@@ -77,20 +77,21 @@ template <Layout L, int Panels>
 struct PackedSource {
   static constexpr Shape kShape = shape_of<L>();
   static constexpr int kTogether = Panels * kParts;
-  static constexpr std::size_t kGroupsABlock = L.block / 32;
 
   const std::byte* block;
   std::size_t panel_bytes;
+  [[no_unique_address]] Blocks<L> blocks;
+  HALFBYTE_INLINE std::size_t groups_a_block() const { return blocks.groups; }
   HALFBYTE_INLINE void load(std::size_t sub, std::size_t part, Group& group) const {
     load_group<L>(block + part / kParts * panel_bytes, sub, part % kParts, group);
   }
   HALFBYTE_INLINE void next_block() {
     for (std::size_t p = 0; p < Panels; ++p) {
-      for (std::size_t i = 0; i < L.block_bytes(); i += kLine) {
+      for (std::size_t i = 0; i < blocks.bytes; i += kLine) {
         __builtin_prefetch(block + p * panel_bytes + kAhead + i);
       }
     }
-    block += L.block_bytes();
+    block += blocks.bytes;
   }
 };
 
@@ -100,7 +101,6 @@ template <Shape S>
 struct DecodedSource {
   static constexpr Shape kShape = S;
   static constexpr int kTogether = 1;
-  static constexpr std::size_t kGroupsABlock = 1;
   static constexpr std::size_t kCodes = 32 * V::kLanes;  // bytes a group and part
   static constexpr std::size_t kScales = S.halves * V::kLanes;
   static constexpr std::size_t kPanelGroup =
@@ -117,6 +117,7 @@ struct DecodedSource {
     scales = first_scale + kScales * groups * part;
     mins = first_scale + kScales * groups * (kParts + part);
   }
+  static constexpr std::size_t groups_a_block() { return 1; }
   HALFBYTE_INLINE void load(std::size_t, std::size_t, Group& group) const {
     unroll<8>([&](auto s)
                   HALFBYTE_INLINE_LAMBDA { group.codes[s] = V::load(codes + 4 * V::kLanes * s); });
@@ -141,13 +142,13 @@ struct DecodedSource {
 };
 
 template <Layout L>
-void decode_panel(const std::byte* packed, std::size_t groups, std::byte* panel) {
-  constexpr std::size_t kSubs = L.block / 32;
+void decode_panel(const Blocks<L>& blocks, const std::byte* packed, std::size_t groups,
+                  std::byte* panel) {
   for (std::size_t part = 0; part < kParts; ++part) {
     DecodedSource<shape_of<L>()> to(panel, groups, part);
     const std::byte* block = packed;
-    for (std::size_t g = 0; g < groups; g += kSubs, block += L.block_bytes()) {
-      for (std::size_t sub = 0; sub < kSubs; ++sub, to.next_block()) {
+    for (std::size_t g = 0; g < groups; g += blocks.groups, block += blocks.bytes) {
+      for (std::size_t sub = 0; sub < blocks.groups; ++sub, to.next_block()) {
         Group group;
         load_group<L>(block, sub, part, group);
         to.store(group);
@@ -208,8 +209,8 @@ void panel_times_rows(Source source, std::size_t groups, const Tile& tile, const
   };
   each_sum([](typename V::Float& sum, const float* y, std::size_t count)
                HALFBYTE_INLINE_LAMBDA { sum = Continue ? V::load_some(y, count) : V::zero(); });
-  for (std::size_t g = 0; g < groups; g += Source::kGroupsABlock, source.next_block()) {
-    for (std::size_t sub = 0; sub < Source::kGroupsABlock; ++sub) {
+  for (std::size_t g = 0; g < groups; g += source.groups_a_block(), source.next_block()) {
+    for (std::size_t sub = 0; sub < source.groups_a_block(); ++sub) {
       unroll<kTogether>([&](auto p) HALFBYTE_INLINE_LAMBDA {
         Group group;
         source.load(sub, static_cast<std::size_t>(p), group);
@@ -239,13 +240,14 @@ Tile tile_after(const Tile& tile, std::size_t rows, std::size_t groups) {
 
 // `panels` panels from `panel` on times R rows.
 template <Layout L, int R>
-void panels_times_rows(const PackedMatrix& w, std::uint64_t panel, std::uint64_t panels,
+void panels_times_rows(const Matrix<L>& w, std::uint64_t panel, std::uint64_t panels,
                        std::size_t row, const Tile& tile, const LinearOutput& out) {
-  const std::size_t panel_bytes = w.k / L.block * L.block_bytes();
+  const std::size_t groups = w.packed.k / 32;
+  const std::size_t panel_bytes = groups / w.blocks.groups * w.blocks.bytes;
   const auto times_rows = [&]<int Panels>(Constant<Panels>, std::uint64_t p) {
     using Source = PackedSource<L, Panels>;
-    const Source source = {w.data + p * panel_bytes, panel_bytes};
-    panel_times_rows<Source, R, false>(source, w.k / 32, tile, target_of(w, out, row, p, 0));
+    const Source source = {w.packed.data + p * panel_bytes, panel_bytes, w.blocks};
+    panel_times_rows<Source, R, false>(source, groups, tile, target_of(w.packed, out, row, p, 0));
   };
   constexpr int kFit = V::kDecodeSums / (R * kParts);  // panels whose sums stay in registers
   constexpr int kPanels = kFit < kStreams ? kFit : kStreams;
@@ -257,11 +259,10 @@ void panels_times_rows(const PackedMatrix& w, std::uint64_t panel, std::uint64_t
 // Up to kDecodeRows rows: weights go from memory to registers. A tile of rows meets them with its
 // sums in registers; further tiles find the panels in the cache.
 template <Layout L>
-void decode_rows(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
-                 const QuantizedRows& x, std::size_t first, std::size_t rows, const Tile& all,
-                 const LinearOutput& out) {
+void decode_rows(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end, const QuantizedRows& x,
+                 std::size_t first, std::size_t rows, const Tile& all, const LinearOutput& out) {
   constexpr int kMost = V::kDecodeSums / 2;
-  const std::size_t groups = w.k / 32;
+  const std::size_t groups = w.packed.k / 32;
   in_tiles<kMost>(first, first + rows, [&]<int R>(Constant<R>, std::size_t row) {
     const Tile tile = tile_after<L>(all, row - first, groups);
     fill_tile<R, L.halves()>(x, row, 0, groups, L.start_offset(), tile);
@@ -276,32 +277,40 @@ void decode_rows(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
 }
 
 template <Layout L>
-void linear_decode(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
-                   const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) noexcept {
+void decode_all_rows(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end,
+                     const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) {
   Tile tile;
-  place_tile(scratch, kDecodeRows, w.k / 32, tile);
+  place_tile(scratch, kDecodeRows, w.packed.k / 32, tile);
   for (std::size_t row = 0; row < x.rows; row += kDecodeRows) {
     const std::size_t rows = x.rows - row < kDecodeRows ? x.rows - row : kDecodeRows;
     decode_rows<L>(w, begin, end, x, row, rows, tile, out);
   }
 }
 
-// Groups [first, first + groups) of panels [begin, end), decoded.
+template <Layout L>
+void linear_decode(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
+                   const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) noexcept {
+  decode_all_rows<L.shared()>(matrix_of<L>(w), begin, end, x, out, scratch);
+}
+
+// Groups [first, first + groups) of panels [begin, end), decoded. `offset` is left to subtract from
+// their codes.
 struct Slab {
   std::byte* data;
   std::uint64_t begin;
   std::uint64_t end;
   std::size_t first;
   std::size_t groups;
+  std::int32_t offset;
 };
 
 // Rows [row, ...) in tiles of R while there are enough, then in smaller tiles.
-template <Layout L, int R>
+template <Shape S, int R>
 void slab_times_rows(const PackedMatrix& w, const Slab& slab, const QuantizedRows& x,
                      std::size_t row, const Tile& tile, const LinearOutput& out) {
-  using Source = DecodedSource<shape_of<L>()>;
+  using Source = DecodedSource<S>;
   for (; row + R <= x.rows; row += R) {
-    fill_tile<R, L.halves()>(x, row, slab.first, slab.groups, L.start_offset(), tile);
+    fill_tile<R, S.halves>(x, row, slab.first, slab.groups, slab.offset, tile);
     for (std::uint64_t p = slab.begin; p < slab.end; ++p) {
       std::byte* panel = slab.data + (p - slab.begin) * slab.groups * Source::kPanelGroup;
       for (std::size_t part = 0; part < kParts; ++part) {
@@ -314,30 +323,41 @@ void slab_times_rows(const PackedMatrix& w, const Slab& slab, const QuantizedRow
   }
   if constexpr (R > 1) {
     constexpr int kNext = R > 8 ? 8 : R > 4 ? 4 : R / 2;
-    if (row < x.rows) slab_times_rows<L, kNext>(w, slab, x, row, tile, out);
+    if (row < x.rows) slab_times_rows<S, kNext>(w, slab, x, row, tile, out);
+  }
+}
+
+template <Layout L>
+void decode_slab(const Matrix<L>& w, const Slab& slab) {
+  const std::size_t bytes = slab.groups * DecodedSource<shape_of<L>()>::kPanelGroup;
+  for (std::uint64_t p = slab.begin; p < slab.end; ++p) {
+    decode_panel<L>(w.blocks, w.block(p, slab.first), slab.groups,
+                    slab.data + (p - slab.begin) * bytes);
   }
 }
 
 // Many rows: a slab of panels is decoded once, then all rows pass. The rows' tile stays in the L1
 // cache and the slab in L2.
 template <Layout L>
-void linear_prefill(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
-                    const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) noexcept {
-  using Source = DecodedSource<shape_of<L>()>;
+void prefill_slabs(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end,
+                   const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) {
   constexpr std::size_t kSlabGroups = kSlabCodes / 32;
-  const std::size_t groups = w.k / 32;
+  const std::size_t groups = w.packed.k / 32;
   Tile tile;
-  Slab slab = {place_tile(scratch, kTileRows, kSlabGroups, tile), 0, 0, 0, 0};
+  std::byte* const data = place_tile(scratch, kTileRows, kSlabGroups, tile);
+  Slab slab = {data, 0, 0, 0, 0, L.start_offset()};
   for (slab.begin = begin; slab.begin < end; slab.begin = slab.end) {
     slab.end = end - slab.begin < kSlabPanels ? end : slab.begin + kSlabPanels;
     for (slab.first = 0; slab.first < groups; slab.first += slab.groups) {
       slab.groups = groups - slab.first < kSlabGroups ? groups - slab.first : kSlabGroups;
-      for (std::uint64_t p = slab.begin; p < slab.end; ++p) {
-        const std::size_t blocks_before = (p * groups + slab.first) / (L.block / 32);
-        decode_panel<L>(w.data + blocks_before * L.block_bytes(), slab.groups,
-                        slab.data + (p - slab.begin) * slab.groups * Source::kPanelGroup);
-      }
-      slab_times_rows<L, V::kTileRows>(w, slab, x, 0, tile, out);
+      decode_slab<L>(w, slab);
+      slab_times_rows<shape_of<L>(), V::kTileRows>(w.packed, slab, x, 0, tile, out);
     }
   }
+}
+
+template <Layout L>
+void linear_prefill(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
+                    const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) noexcept {
+  prefill_slabs<L.shared()>(matrix_of<L>(w), begin, end, x, out, scratch);
 }

@@ -67,4 +67,13 @@ void encode_weighted_iq4_nl(const float* src, const float* importance, std::byte
 void encode_weighted_iq4_xs(const float* src, const float* importance, std::byte* dst,
                             std::size_t n);
 
+// groups.cpp: groups with a zero point (tensor/group_types.h), rounded as GPTQ does
+constexpr std::size_t group_block_bytes(unsigned bits, std::size_t group) {
+  return 3 + group * bits / 8;
+}
+template <unsigned kBits, std::size_t kGroup>
+void decode_groups(const std::byte* src, float* dst, std::size_t n);
+template <unsigned kBits, std::size_t kGroup>
+void encode_groups(const float* src, std::byte* dst, std::size_t n);
+
 }  // namespace halfbyte::blocks

@@ -58,7 +58,7 @@ TEST_P(GroupTypes, RowsOfTheTable) {
   EXPECT_EQ(row().block, type().group);
   EXPECT_EQ(row().block_bytes, 3 + type().group * type().bits / 8);
   EXPECT_LT(row().ggml_type, 0);
-  EXPECT_EQ(find_group_type(type().dtype), &find_group_type(type().bits, type().group)[0]);
+  EXPECT_EQ(find_group_type(type().dtype), find_group_type(type().bits, type().group));
 }
 
 TEST_P(GroupTypes, RoundAsGptqDoes) {

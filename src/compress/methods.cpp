@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/awq.h"
 #include "compress/rtn.h"
+#include "compress/smooth.h"
 
 namespace halfbyte {
 
@@ -17,6 +19,13 @@ constexpr Method kMethods[] = {
                 "the inputs",
      .encode = rtn_encode,
      .solve = rtn_solve},
+    {.name = "awq",
+     .summary = "scale channels so that rounding their weights hurts the outputs least (AWQ)",
+     .transform = awq_transform,
+     .gram = true},
+    {.name = "smooth",
+     .summary = "move outliers of norms' outputs into the weights behind them (SmoothQuant)",
+     .transform = smooth_transform},
 };
 
 const Method& need_method(std::string_view name) {

@@ -12,23 +12,12 @@ import numpy as np
 ROWS, COLUMNS, TOKENS, BLOCK = 24, 64, 48, 32
 
 
-def round_q4_0(row, importance):
-    """ggml's q4_0 with importance (quantize_row_q4_0_impl, make_qx_quants with nmax 8)."""
-    result = np.zeros_like(row)
-    sigma2 = np.mean(row * row)
-    for begin in range(0, row.size, BLOCK):
-        x = row[begin : begin + BLOCK]
-        weight = importance[begin : begin + BLOCK] * np.sqrt(sigma2 + x * x)
-        peak = x[np.argmax(np.abs(x))]
-        best, scale, codes = -1.0, 0.0, np.zeros(BLOCK)
-        for step in [0] + [i for i in range(-9, 10) if i != 0]:
-            inverse = -(8 + 0.1 * step) / peak
-            levels = np.clip(np.rint(inverse * x), -8, 7)
-            xl, ll = np.sum(weight * x * levels), np.sum(weight * levels * levels)
-            if ll > 0 and xl * xl > best * ll:
-                best, scale, codes = xl * xl / ll, xl / ll, levels
-        result[begin : begin + BLOCK] = np.float64(np.float16(scale)) * codes
-    return result
+def round_q8_0(row):
+    """ggml's q8_0: codes from the f32 scale, the block keeps it as a half."""
+    blocks = row.astype(np.float32).reshape(-1, BLOCK)
+    scales = np.abs(blocks).max(axis=1, keepdims=True) / np.float32(127)
+    codes = np.rint(blocks * (np.float32(1) / scales))
+    return (scales.astype(np.float16).astype(np.float64) * codes).reshape(-1)
 
 
 def channel_of(head, group):
@@ -48,7 +37,7 @@ def all_scales(w, x, channel):
     live = x_mean > 0
     yield np.ones_like(x_mean)
     for by_weight in (True, False):
-        for i in range(20):
+        for i in range(0 if by_weight else 1, 20):  # x^0 is the identity
             r = i / 20
             scales = x_mean**r / (w_mean ** (1 - r) + 1e-4 if by_weight else 1.0)
             scales = np.maximum(scales, 1e-4)
@@ -58,8 +47,8 @@ def all_scales(w, x, channel):
 
 def loss(w, x, scales, channel):
     factors = scales[channel]
-    importance = np.mean((x / factors) ** 2, axis=0)
-    rounded = np.stack([round_q4_0(row * factors, importance) for row in w]) / factors
+    scaled = (w * factors).astype(np.float32)
+    rounded = np.stack([round_q8_0(row) for row in scaled]) / factors
     return np.sum((x @ (rounded - w).T) ** 2)
 
 
@@ -83,12 +72,12 @@ def make(path, head, group, seed):
     channel = channel_of(head, group)
     x[:, channel == 5] = 0.0
     w, x = (values.astype(np.float32).astype(np.float64) for values in (w, x))
-    scales = list(all_scales(w, x, channel))
+    scales = [s.astype(np.float32).astype(np.float64) for s in all_scales(w, x, channel)]
     losses = np.array([loss(w, x, s, channel) for s in scales])
     order = np.argsort(losses, kind="stable")
     assert losses[order[1]] > 1.001 * losses[order[0]] and order[0] != 0, losses[order[:4]]
     print(path.name, "candidate", order[0], "loss", losses[order[0]], "identity", losses[0])
-    tensors = {"w": w, "x": x, "scales": scales[order[0]], "losses": losses}
+    tensors = {"w": w, "x": x, "scales": np.stack(scales), "losses": losses}
     write_safetensors(path, tensors)
 
 

@@ -8,6 +8,7 @@
 #include "cli/terminal.h"
 #include "compress/compress.h"
 #include "compress/convert.h"
+#include "compress/mixes.h"
 
 namespace halfbyte {
 
@@ -69,6 +70,14 @@ void print_report(const CompressReport& report, const std::string& out) {
                          human_bytes(report.bytes_out), human_bytes(report.bytes_in), share,
                          report.bits_per_weight, report.seconds));
   if (worst > 0) print_line(fmt::format("largest relative error {:.4f} in {}", worst, where));
+}
+
+std::string known_types() {
+  std::string names;
+  for (const OutputType& type : all_output_types()) {
+    names += (names.empty() ? "" : ", ") + std::string(type.name);
+  }
+  return names;
 }
 
 // Without --to the output's name decides.
@@ -142,8 +151,7 @@ std::function<void()> setup_compress(CLI::App& app) {
                "Quantize a block's matrices one after the other, each seeing those before it");
   app.add_flag("--resume", flags->calibration.resume,
                "Go on with what an earlier run, killed or failed, has finished");
-  app.add_option("--type", flags->options.type, "q4_0, q4_1, q5_0, q5_1, q8_0, f16, bf16, f32")
-      ->capture_default_str();
+  app.add_option("--type", flags->options.type, known_types())->capture_default_str();
   flags->options.to.clear();
   app.add_option("--to", flags->options.to,
                  "bundle, gguf, safetensors (default: gguf for NAME.gguf, else bundle)");

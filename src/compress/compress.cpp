@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/mixes.h"
 #include "compress/rtn.h"
 #include "compress/write_model.h"
 
@@ -14,23 +15,22 @@ namespace halfbyte {
 
 namespace {
 
-TypePolicy policy_of(const CompressOptions& options, bool tied_head, bool wide_vectors) {
-  const DType matrix = need_weight_type(options.type);
-  const OutputType& type = *find_output_type(options.type);
-  std::string embedding = options.embedding_type;
-  if (tied_head && !options.head_type.empty()) {
-    if (!embedding.empty() && embedding != options.head_type) {
-      fail_usage("this model's head is its embedding: they cannot have two types");
-    }
-    embedding = options.head_type;
+// The type asked for the embedding, "" for none; a tied head asks for it, too.
+std::string asked_embedding(const CompressOptions& options, bool tied_head) {
+  if (!tied_head || options.head_type.empty()) return options.embedding_type;
+  if (!options.embedding_type.empty() && options.embedding_type != options.head_type) {
+    fail_usage("this model's head is its embedding: they cannot have two types");
   }
-  const DType narrow = wide_vectors ? DType::f32 : matrix;
-  TypePolicy policy;
-  policy.matrix = matrix;
-  policy.embedding = embedding.empty() ? type.embedding : need_weight_type(embedding);
-  policy.head = options.head_type.empty() ? type.head : need_weight_type(options.head_type);
-  policy.table = narrow;
-  policy.vector = narrow;
+  return options.head_type;
+}
+
+TypePolicy policy_of(const CompressOptions& options, const ModelSpec& spec, bool wide_vectors) {
+  const OutputType& type = need_output_type(options.type);
+  const std::string embedding = asked_embedding(options, spec.tied_head);
+  TypePolicy policy = mix_policy(type, spec, options.calibration.has_value());
+  if (!embedding.empty()) policy.embedding = need_weight_type(embedding);
+  if (!options.head_type.empty()) policy.head = need_weight_type(options.head_type);
+  policy.table = policy.vector = wide_vectors ? DType::f32 : type.matrix;
   return policy;
 }
 
@@ -110,7 +110,7 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                         const ProgressSink& progress) {
   const Recipe recipe = parse_recipe(options.method);
   const Target& target = need_target(options.to);
-  const TypePolicy policy = policy_of(options, source.spec().tied_head, target.wide_vectors);
+  const TypePolicy policy = policy_of(options, source.spec(), target.wide_vectors);
   if (!target.block_types && is_quantized(*policy.matrix)) {
     fail_usage(fmt::format("{} cannot hold {}: choose f16, bf16 or f32, or another format",
                            target.name, options.type));

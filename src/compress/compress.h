@@ -14,13 +14,14 @@
 
 namespace halfbyte {
 
-// Which type a tensor gets: matrices of blocks `type`; the token embedding and the head the type's
-// row in the table of output types (q8_0 for the 4 and 5 bit types) unless named here; norms,
-// biases, position and token type tables f32; rows that are no multiple of the type's block f16,
-// with a note. A tied head is the embedding: name one of the two types, not both.
+// Which type a tensor gets: matrices of blocks, the token embedding and the head what the type's
+// row in the table of output types says (compress/mixes.h), the last two unless named here; norms,
+// biases, position and token type tables f32; rows that are no multiple of the type's block the
+// type that stands in for it, with a note. A tied head is the embedding: name one of the two types,
+// not both.
 struct CompressOptions {
   std::string method = "rtn";       // or several, in order: "awq,gptq"
-  std::string type = "q4_0";        // q4_0 q4_1 q5_0 q5_1 q8_0 f16 bf16 f32
+  std::string type = "q4_0";        // a row of the table of output types
   std::string embedding_type = "";  // "" = by `type`
   std::string head_type = "";       // "" = by `type`
   std::string to = "bundle";        // bundle, gguf, safetensors (only f16, bf16, f32)

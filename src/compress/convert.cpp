@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/mixes.h"
 #include "compress/rtn.h"
 #include "compress/write_model.h"
 

@@ -21,8 +21,8 @@ struct GptqOptions {
   bool dynamic_scales = true;
   // Fits count an error of a column as if the columns behind it made up for it (pivots), rather
   // than as if it stood alone (H's diagonal).
-  bool pivot_importance = false;
-  // Sweeps after the pass, on the undamped H: the first `refits` of them solve for scales, the
+  bool pivot_importance = true;
+  // Sweeps after the pass: the first `refits` of them solve for scales, the
   // first `sweeps` move codes.
   int refits = 2;
   int sweeps = 2;

@@ -50,7 +50,8 @@ void GptqHessian::fill_upper(DenseWorkers& workers) {
   importance_.resize(k_);
   const auto damping = static_cast<float>(damping_ * alive_mean_);
   for (std::size_t i = 0; i < k_; ++i) {
-    importance_[i] = dead(i) ? static_cast<float>(alive_mean_) : diagonal_[i] + damping;
+    const float alone = dead(i) ? static_cast<float>(alive_mean_) : diagonal_[i] + damping;
+    importance_[i] = alive_mean_ > 0.0 ? std::max(alone, 0.0f) : 1.0f;
   }
   const std::size_t tiles = (k_ + kTile - 1) / kTile;
   workers.for_each(tiles, [&](std::size_t, std::size_t tile) {
@@ -82,11 +83,12 @@ void GptqHessian::scale_columns(DenseWorkers& workers) {
   });
 }
 
-void GptqHessian::copy_square(std::size_t begin, std::size_t size, float* to) const {
+void GptqHessian::copy_square(std::size_t begin, std::size_t size, std::span<const float> diagonal,
+                              float* to) const {
   for (std::size_t i = 0; i < size; ++i) {
     const float* from = h_ + (begin + i) * k_ + begin;
     for (std::size_t j = 0; j < i; ++j) to[i * size + j] = to[j * size + i] = from[j];
-    to[i * size + i] = diagonal_[begin + i];
+    to[i * size + i] = diagonal[begin + i];
   }
 }
 

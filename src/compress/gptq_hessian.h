@@ -52,8 +52,10 @@ class GptqHessian {
   // GPTQ reaches by updating all weights after each column. Row i of T, from position i + 1 on:
   const float* factor() const { return h_; }  // [k, k], strict upper triangle
 
-  // to [size, size], by rows: H between columns [begin, begin + size).
-  void copy_square(std::size_t begin, std::size_t size, float* to) const;
+  // to [size, size], by rows: H between columns [begin, begin + size), with `diagonal`
+  // (importance() for the damped H).
+  void copy_square(std::size_t begin, std::size_t size, std::span<const float> diagonal,
+                   float* to) const;
   // to [rows, size] = x [rows, k] times columns [begin, begin + size) of H, of which `square` is
   // the part on the diagonal.
   void multiply(DenseWorkers& workers, std::size_t thread, const float* x, std::size_t rows,

@@ -41,8 +41,7 @@ class Pass {
     }
     add_errors(0, begin, begin, grid_.block);
     for (std::size_t row = 0; refit_ && row < rows_.rows(); ++row) {
-      GridBlock& block = rows_.blocks(row)[begin / grid_.block];
-      grid_.fit(target(row), importance_.data() + begin, block);
+      grid_.fit(target(row), importance_.data() + begin, rows_.block(row, begin));
     }
     for (std::size_t step = begin; step < begin + grid_.block; step += kStep) {
       add_errors(begin, step, begin, kStep);
@@ -74,11 +73,9 @@ class Pass {
 
   // The error of the weight when its value is the nearest to `target`.
   float quantize(std::size_t row, std::size_t column, float target) {
-    const GridBlock& block = rows_.blocks(row)[column / grid_.block];
-    const std::size_t group = column % grid_.block / grid_.group;
-    const std::uint8_t code = nearest_code(grid_, block.scale[group], block.min[group], target);
+    const std::uint8_t code = rows_.nearest(row, column, target);
     rows_.codes(row)[column] = code;
-    return rows_.weights(row)[column] - grid_value(grid_, block, group, code);
+    return rows_.weights(row)[column] - rows_.value(row, column, code);
   }
 
   const GptqContext& context_;

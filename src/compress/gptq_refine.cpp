@@ -20,7 +20,8 @@ class Sweep {
   std::vector<double> run(bool scales, bool codes) {
     ScaleRefit refit(context_, rows_);
     for (std::size_t begin = 0; begin < rows_.size(); begin += grid_.block) {
-      context_.hessian.copy_square(begin, grid_.block, square_.data());
+      context_.hessian.copy_square(begin, grid_.block, context_.hessian.importance(),
+                                   square_.data());
       context_.hessian.multiply(context_.workers, context_.thread, rows_.errors(0), rows_.rows(),
                                 begin, grid_.block, square_.data(), gradient_.data());
       if (scales) refit.run(begin, square_.data(), gradient_.data(), gains_);
@@ -31,18 +32,15 @@ class Sweep {
 
  private:
   void move_codes(std::size_t row, std::size_t begin) {
-    const GridBlock& block = rows_.blocks(row)[begin / grid_.block];
     float* gradient = gradient_.data() + row * grid_.block;
     for (std::size_t i = 0; i < grid_.block; ++i) {
       const float curvature = square_[i * grid_.block + i];
       if (!(curvature > 0.0f)) continue;
-      const std::size_t group = i / grid_.group;
       std::uint8_t& code = rows_.codes(row)[begin + i];
-      const float value = grid_value(grid_, block, group, code);
-      const std::uint8_t best = nearest_code(grid_, block.scale[group], block.min[group],
-                                             value + gradient[i] / curvature);
+      const float value = rows_.value(row, begin + i, code);
+      const std::uint8_t best = rows_.nearest(row, begin + i, value + gradient[i] / curvature);
       if (best == code) continue;
-      const float step = grid_value(grid_, block, group, best) - value;
+      const float step = rows_.value(row, begin + i, best) - value;
       const float gain = step * (2.0f * gradient[i] - step * curvature);
       if (!(gain > 0.0f)) continue;
       code = best;

@@ -1,4 +1,5 @@
-// Descent on the error D H D^T itself, D = weights - values, once all codes are there.
+// Descent on the error D H D^T itself, D = weights - values and H damped, once all codes are there.
+// The damping serves inputs that calibration has not seen, and costs nothing on those that it has.
 #pragma once
 
 #include "compress/gptq_rows.h"

@@ -6,39 +6,31 @@
 namespace halfbyte {
 namespace {
 
-constexpr std::size_t kMostUnknowns = 32;  // scales and minimums of 16 groups
 // Of the diagonal: keeps codes that are all alike, and so tell nothing, from moving scales far.
 constexpr double kRidge = 1e-6;
 
-// Normal equations of one block in one row.
-struct Equations {
-  double matrix[kMostUnknowns][kMostUnknowns];  // lower triangle
-  double right[kMostUnknowns];
-
-  // Cholesky; right becomes the solution. False where the matrix is singular.
-  bool solve(std::size_t n) {
-    for (std::size_t i = 0; i < n; ++i) {
-      double* row = matrix[i];
-      const double diagonal = row[i];
-      row[i] += kRidge * diagonal;
-      for (std::size_t j = 0; j <= i; ++j) {
-        for (std::size_t p = 0; p < j; ++p) row[j] -= row[p] * matrix[j][p];
-        if (j < i) row[j] /= matrix[j][j];
-      }
-      if (!(row[i] > 0.1 * kRidge * diagonal)) return false;
-      row[i] = std::sqrt(row[i]);
-      for (std::size_t p = 0; p < i; ++p) right[i] -= row[p] * right[p];
-      right[i] /= row[i];
-    }
-    for (std::size_t i = n; i-- > 0;) {
-      right[i] /= matrix[i][i];
-      for (std::size_t p = 0; p < i; ++p) right[p] -= matrix[i][p] * right[i];
-    }
-    return true;
-  }
-};
-
 }  // namespace
+
+bool NormalEquations::solve(std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    double* row = matrix[i];
+    const double diagonal = row[i];
+    row[i] += kRidge * diagonal;
+    for (std::size_t j = 0; j <= i; ++j) {
+      for (std::size_t p = 0; p < j; ++p) row[j] -= row[p] * matrix[j][p];
+      if (j < i) row[j] /= matrix[j][j];
+    }
+    if (!(row[i] > 0.1 * kRidge * diagonal)) return false;
+    row[i] = std::sqrt(row[i]);
+    for (std::size_t p = 0; p < i; ++p) right[i] -= row[p] * right[p];
+    right[i] /= row[i];
+  }
+  for (std::size_t i = n; i-- > 0;) {
+    right[i] /= matrix[i][i];
+    for (std::size_t p = 0; p < i; ++p) right[p] -= matrix[i][p] * right[i];
+  }
+  return true;
+}
 
 ScaleRefit::ScaleRefit(const GptqContext& context, GptqRows& rows)
     : context_(context),
@@ -59,7 +51,7 @@ void ScaleRefit::run(std::size_t begin, const float* square, float* gradient,
   take_levels(begin);
   multiply_groups(square);
   for (std::size_t row = 0; row < rows_.rows(); ++row) {
-    tried_[row] = rows_.blocks(row)[begin / grid_.block];
+    tried_[row] = rows_.block(row, begin);
     solve(row, gradient + row * grid_.block, tried_[row]);
   }
   try_blocks(begin, square, gradient, gains);
@@ -103,45 +95,47 @@ double ScaleRefit::sum(const float* x, const float* y, std::size_t group) const 
 }
 
 // A value's change is level * change of scale - change of minimum.
-bool ScaleRefit::solve(std::size_t row, const float* gradient, GridBlock& block) {
+void ScaleRefit::fill_equations(std::size_t row, const float* gradient,
+                                NormalEquations& equations) const {
   const float* levels = levels_.data() + row * grid_.block;
-  Equations equations;
-  float weights[kMostUnknowns];
   for (std::size_t g = 0; g < groups_; ++g) {
     const float* product = products_.data() + g * levels_.size() + row * grid_.block;
     equations.right[g] = sum(gradient, levels, g);
     for (std::size_t j = 0; j <= g; ++j) equations.matrix[g][j] = sum(product, levels, j);
-    weights[g] = static_cast<float>(equations.matrix[g][g]);
     if (unknowns_ == groups_) continue;
-    double* minimums = equations.matrix[groups_ + g];
     equations.right[groups_ + g] = -sum(gradient, nullptr, g);
-    for (std::size_t j = 0; j <= g; ++j) minimums[groups_ + j] = ones_[g * groups_ + j];
     for (std::size_t j = 0; j < groups_; ++j) {
+      equations.matrix[groups_ + g][groups_ + j] = ones_[g * groups_ + j];
       equations.matrix[groups_ + j][g] = -sum(product, nullptr, j);
     }
   }
-  if (!equations.solve(unknowns_)) return false;
-  float scale[16];
-  float min[16];
+}
+
+void ScaleRefit::solve(std::size_t row, const float* gradient, GridBlock& block) const {
+  NormalEquations equations = {};
+  fill_equations(row, gradient, equations);
+  std::array<float, kMostGroups> weights;
   for (std::size_t g = 0; g < groups_; ++g) {
-    scale[g] = block.scale[g] + static_cast<float>(equations.right[g]);
-    min[g] = block.min[g];
+    weights[g] = static_cast<float>(equations.matrix[g][g]);
+  }
+  if (!equations.solve(unknowns_)) return;
+  std::array<float, kMostGroups> scale = block.scale;
+  std::array<float, kMostGroups> min = block.min;
+  for (std::size_t g = 0; g < groups_; ++g) {
+    scale[g] += static_cast<float>(equations.right[g]);
     if (unknowns_ != groups_) min[g] += static_cast<float>(equations.right[groups_ + g]);
   }
-  grid_.project(scale, min, weights, block);
-  return true;
+  grid_.project(scale.data(), min.data(), weights.data(), block);
 }
 
 void ScaleRefit::try_blocks(std::size_t begin, const float* square, float* gradient,
                             std::span<double> gains) {
   const std::size_t size = grid_.block;
   for (std::size_t row = 0; row < rows_.rows(); ++row) {
-    const GridBlock& old = rows_.blocks(row)[begin / size];
     for (std::size_t i = 0; i < size; ++i) {
-      const std::size_t group = i / grid_.group;
       const std::uint8_t code = rows_.codes(row)[begin + i];
       steps_[row * size + i] =
-          grid_value(grid_, tried_[row], group, code) - grid_value(grid_, old, group, code);
+          grid_value(grid_, tried_[row], rows_.group(i), code) - rows_.value(row, begin + i, code);
     }
   }
   std::fill(changes_.begin(), changes_.end(), 0.0f);
@@ -160,7 +154,7 @@ void ScaleRefit::try_blocks(std::size_t begin, const float* square, float* gradi
     for (std::size_t i = 0; i < size; ++i) gain += step[i] * (2.0 * slope[i] - change[i]);
     if (!(gain > 0.0)) continue;
     gains[row] += gain;
-    rows_.blocks(row)[begin / size] = tried_[row];
+    rows_.block(row, begin) = tried_[row];
     for (std::size_t i = 0; i < size; ++i) {
       slope[i] -= change[i];
       rows_.errors(row)[begin + i] -= step[i];

@@ -1,9 +1,22 @@
 // Least squares for the scales of one block in all rows, with the codes as they are.
 #pragma once
 
+#include <array>
+
 #include "compress/gptq_rows.h"
 
 namespace halfbyte {
+
+constexpr std::size_t kMostGroups = 16;
+
+// Of one block in one row: by scales, then by minimums.
+struct NormalEquations {
+  double matrix[2 * kMostGroups][2 * kMostGroups];  // the lower triangle is used
+  double right[2 * kMostGroups];
+
+  // Cholesky; right becomes the solution. False where the matrix is singular.
+  bool solve(std::size_t n);
+};
 
 class ScaleRefit {
  public:
@@ -16,8 +29,9 @@ class ScaleRefit {
  private:
   void take_levels(std::size_t begin);
   void multiply_groups(const float* square);
-  // A row's scales that are best before they are stored; how much each matters.
-  bool solve(std::size_t row, const float* gradient, GridBlock& block);
+  // block = the storable scales nearest to a row's best ones; as it was where there are none.
+  void solve(std::size_t row, const float* gradient, GridBlock& block) const;
+  void fill_equations(std::size_t row, const float* gradient, NormalEquations& equations) const;
   void try_blocks(std::size_t begin, const float* square, float* gradient, std::span<double> gains);
   double sum(const float* x, const float* y, std::size_t group) const;
 

@@ -1,6 +1,7 @@
 #include "compress/gptq_rows.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace halfbyte {
 
@@ -8,6 +9,8 @@ GptqRows::GptqRows(const GptqContext& context, const float* weights, std::size_t
     : grid_(context.grid),
       rows_(rows),
       k_(context.hessian.size()),
+      block_shift_(std::countr_zero(grid_.block)),
+      group_shift_(std::countr_zero(grid_.group)),
       weights_(weights, weights + rows * k_),
       errors_(rows * k_),
       codes_(rows * k_),
@@ -37,16 +40,14 @@ void GptqRows::round() {
 }
 
 void GptqRows::decode(std::size_t row, float* values) {
-  for (std::size_t i = 0; i < k_; ++i) {
-    const GridBlock& block = blocks(row)[i / grid_.block];
-    values[i] = grid_value(grid_, block, i % grid_.block / grid_.group, codes(row)[i]);
-  }
+  for (std::size_t i = 0; i < k_; ++i) values[i] = value(row, i, codes(row)[i]);
 }
 
 void GptqRows::encode(std::size_t row, std::byte* to) {
   const std::size_t bytes = info(grid_.dtype).block_bytes;
   for (std::size_t b = 0; b < k_ / grid_.block; ++b) {
-    grid_.pack(blocks(row)[b], codes(row) + b * grid_.block, to + b * bytes);
+    const std::size_t column = b * grid_.block;
+    grid_.pack(block(row, column), codes(row) + column, to + b * bytes);
   }
 }
 
@@ -58,7 +59,7 @@ std::vector<double> quadratic_forms(const GptqContext& context, const float* x, 
   std::vector<float> product(rows * kColumns);
   for (std::size_t begin = 0; begin < k; begin += kColumns) {
     const std::size_t size = std::min(kColumns, k - begin);
-    context.hessian.copy_square(begin, size, square.data());
+    context.hessian.copy_square(begin, size, context.hessian.diagonal(), square.data());
     context.hessian.multiply(context.workers, context.thread, x, rows, begin, size, square.data(),
                              product.data());
     for (std::size_t row = 0; row < rows; ++row) {

@@ -20,6 +20,11 @@ struct GptqContext {
   const Grid& grid;
 };
 
+inline float grid_value(const Grid& grid, const GridBlock& block, std::size_t group,
+                        std::uint8_t code) {
+  return block.scale[group] * grid.levels[code] - block.min[group];
+}
+
 class GptqRows {
  public:
   // weights [rows, k], of which dead columns are taken as 0.
@@ -31,8 +36,21 @@ class GptqRows {
   // weights - values.
   float* errors(std::size_t row) { return errors_.data() + row * k_; }
   std::uint8_t* codes(std::size_t row) { return codes_.data() + row * k_; }
-  // By block of the grid.
-  GridBlock* blocks(std::size_t row) { return blocks_.data() + row * (k_ / grid_.block); }
+  // The block that holds a column, and the group in it.
+  GridBlock& block(std::size_t row, std::size_t column) {
+    return blocks_[(row * k_ + column) >> block_shift_];
+  }
+  std::size_t group(std::size_t column) const {
+    return (column >> group_shift_) & (grid_.groups() - 1);
+  }
+  float value(std::size_t row, std::size_t column, std::uint8_t code) {
+    return grid_value(grid_, block(row, column), group(column), code);
+  }
+  std::uint8_t nearest(std::size_t row, std::size_t column, float target) {
+    const GridBlock& scales = block(row, column);
+    const std::size_t g = group(column);
+    return nearest_code(grid_, scales.scale[g], scales.min[g], target);
+  }
 
   // The scales of all blocks from the weights as they are.
   void fit(std::span<const float> importance);
@@ -46,16 +64,13 @@ class GptqRows {
   const Grid& grid_;
   std::size_t rows_;
   std::size_t k_;
+  int block_shift_;  // both are powers of two
+  int group_shift_;
   std::vector<float> weights_;
   std::vector<float> errors_;
   std::vector<std::uint8_t> codes_;
   std::vector<GridBlock> blocks_;
 };
-
-inline float grid_value(const Grid& grid, const GridBlock& block, std::size_t group,
-                        std::uint8_t code) {
-  return block.scale[group] * grid.levels[code] - block.min[group];
-}
 
 // x H x^T of each row x of [rows, k].
 std::vector<double> quadratic_forms(const GptqContext& context, const float* x, std::size_t rows);

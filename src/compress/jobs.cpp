@@ -1,6 +1,8 @@
 // From a model's plan to the list of tensors to write.
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -95,8 +97,8 @@ std::string file_of(std::string_view name, bool two_stacks) {
 class JobMaker {
  public:
   JobMaker(const ModelFiles& source, const Target& target, const ModelSpec& spec,
-           const TypePolicy& policy, std::vector<std::string>& notes)
-      : source_(source), target_(target), spec_(spec), policy_(policy), notes_(notes) {}
+           const TypePolicy& policy)
+      : source_(source), target_(target), spec_(spec), policy_(policy) {}
 
   TensorJob make(const WeightRef& ref, const ModelTensor& tensor) {
     check_shape(source_, tensor, ref);
@@ -116,6 +118,18 @@ class JobMaker {
     const bool is_head = job.role == Role::embedding && spec_.tied_head;
     job.packed = target_.packs && (job.role == Role::matrix || job.role == Role::head || is_head);
     return job;
+  }
+
+  // One note for all tensors that are alike.
+  void note_misfits(std::vector<std::string>& notes) const {
+    for (const auto& [misfit, names] : misfits_) {
+      const auto& [type, columns, fitted] = misfit;
+      const std::string more =
+          names.size() > 1 ? fmt::format(" and {} more", names.size() - 1) : "";
+      notes.push_back(
+          fmt::format("{}{}: rows of {} are no multiple of {}'s block of {}; kept as {}",
+                      names.front(), more, columns, name(type), info(type).block, name(fitted)));
+    }
   }
 
  private:
@@ -145,21 +159,30 @@ class JobMaker {
       fail_usage(fmt::format("{} cannot hold {} (tensor '{}'): ask for f16, bf16 or f32",
                              target_.name, name(type), job.own));
     }
-    const std::uint64_t columns = job.shape.empty() ? 1 : job.shape.back();
-    const bool fits =
-        columns % info(type).block == 0 && (job.role != Role::vector || is_float(type));
-    if (fits) return type;
-    const DType instead = job.role == Role::vector ? DType::f32 : DType::f16;
-    notes_.push_back(fmt::format("{}: rows of {} are no multiple of {}'s block of {}; kept as {}",
-                                 job.own, columns, name(type), info(type).block, name(instead)));
-    return instead;
+    const DType fitted = fitted_type(job, type);
+    if (info(fitted).encode == nullptr && fitted != source) {
+      fail_usage(fmt::format("{} cannot be written yet (tensor '{}'): ask for another type",
+                             name(fitted), job.own));
+    }
+    return fitted;
   }
+
+  DType fitted_type(const TensorJob& job, DType type) {
+    if (job.role == Role::vector) return is_float(type) ? type : DType::f32;
+    const std::uint64_t columns = job.shape.back();
+    const DType fitted = fitting_type(type, columns);
+    if (fitted != type) misfits_[{type, columns, fitted}].push_back(job.own);
+    return fitted;
+  }
+
+  // A type that tensors cannot have, their columns, and the type they get.
+  using Misfit = std::tuple<DType, std::uint64_t, DType>;
 
   const ModelFiles& source_;
   const Target& target_;
   const ModelSpec& spec_;
   const TypePolicy& policy_;
-  std::vector<std::string>& notes_;
+  std::map<Misfit, std::vector<std::string>> misfits_;
   bool published_transposed_ = false;
 };
 
@@ -219,12 +242,13 @@ std::vector<TensorJob> make_jobs(const ModelFiles& source, const Target& target,
                                  const ModelSpec& spec, const TypePolicy& policy,
                                  std::vector<std::string>& notes) {
   const Plan plan = make_plan(source.spec());
-  JobMaker maker(source, target, spec, policy, notes);
+  JobMaker maker(source, target, spec, policy);
   std::vector<TensorJob> jobs;
   for (const WeightRef& ref : plan.weights) {
     const ModelTensor* tensor = ref.optional ? source.find(ref.name) : &source.need(ref.name);
     if (tensor != nullptr) jobs.push_back(maker.make(ref, *tensor));
   }
+  maker.note_misfits(notes);
   if (target.rope_table) {
     if (auto table = rope_table(spec)) jobs.push_back(std::move(*table));
   }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "compress/awq.h"
+#include "compress/gptq_method.h"
 #include "compress/rtn.h"
 #include "compress/smooth.h"
 
@@ -26,6 +27,10 @@ constexpr Method kMethods[] = {
     {.name = "smooth",
      .summary = "move outliers of norms' outputs into the weights behind them (SmoothQuant)",
      .transform = smooth_transform},
+    {.name = "gptq",
+     .summary = "choose codes one input after the other, each making up for the errors before it",
+     .solve = gptq_solve,
+     .gram = true},
 };
 
 const Method& need_method(std::string_view name) {

@@ -17,21 +17,23 @@ namespace halfbyte {
 using EncodeWeights = void (*)(const DTypeInfo& type, const float* src, std::byte* dst,
                                std::size_t n);
 
-// A matrix to quantize, and what calibration saw of its inputs. All values are finite.
+// A matrix to quantize. All values are finite.
 struct MatrixTask {
-  std::string_view name;
+  std::string name;
   std::vector<float> weights;  // [n, k], the method may change them
   std::uint64_t n = 0;
   std::uint64_t k = 0;
   DType dtype = DType::f32;
-  const InputStats& inputs;
 };
 struct MatrixResult {
   std::vector<std::byte> rows;     // [n] rows in the format of the task's type
   double error = 0.0;              // of the outputs: |(w - q) x| over |w x|, rms over all samples
   std::vector<std::string> notes;  // one line each: what did not go as usual
 };
-using SolveMatrix = MatrixResult (*)(MatrixTask task, DenseWorkers& workers);
+// Matrices that have the same inputs (q, k and v), and what calibration saw of these, which the
+// method may use up. A result for each matrix, in order.
+using SolveMatrices = std::vector<MatrixResult> (*)(std::vector<MatrixTask>& matrices,
+                                                    InputStats& inputs, DenseWorkers& workers);
 
 // Changes a block's weights, on the way to being quantized, without changing what it computes.
 struct BlockTask;
@@ -43,7 +45,7 @@ struct Method {
   std::string_view name;  // as --method spells it
   std::string_view summary;
   EncodeWeights encode = nullptr;
-  SolveMatrix solve = nullptr;
+  SolveMatrices solve = nullptr;
   TransformBlock transform = nullptr;
   bool gram = false;  // needs the inputs' Gram matrix
 };

@@ -25,15 +25,15 @@ Sums row_sums(const float* w, const float* q, const std::vector<float>& squares)
 
 }  // namespace
 
-double output_error(const MatrixTask& task, const std::vector<std::byte>& rows, ThreadPool& pool) {
-  const std::vector<float> squares = task.inputs.mean_square();
+double output_error(const MatrixTask& task, const std::vector<std::byte>& rows,
+                    const std::vector<float>& mean_squares, ThreadPool& pool) {
   const std::uint64_t bytes = rows.size() / task.n;
   std::vector<Sums> of_rows(task.n);
   pool.parallel_for(task.n, kRowsAtOnce, [&](std::size_t begin, std::size_t end) {
     std::vector<float> decoded(task.k);
     for (std::size_t row = begin; row < end; ++row) {
       info(task.dtype).decode(&rows[row * bytes], decoded.data(), task.k);
-      of_rows[row] = row_sums(&task.weights[row * task.k], decoded.data(), squares);
+      of_rows[row] = row_sums(&task.weights[row * task.k], decoded.data(), mean_squares);
     }
   });
   Sums total;

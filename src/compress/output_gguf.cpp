@@ -30,7 +30,7 @@ class GgufOutput final : public Output {
     Metadata metadata = carried_.metadata();
     spec_to_gguf(plan.spec, metadata);
     metadata.set_u32("general.quantization_version", kQuantizationVersion);
-    metadata.set_u32("general.file_type", gguf_file_type(plan.main_type));
+    metadata.set_u32("general.file_type", plan.file_type);
     return metadata;
   }
   static std::vector<GgufWriter::Tensor> tensors_of(const OutputPlan& plan) {

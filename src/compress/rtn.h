@@ -10,6 +10,7 @@ void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::si
 
 // Scales that minimize the error weighted by the inputs' mean squares, as ggml's quantizer does it
 // with an importance matrix; as rtn_encode for types whose scales do not depend on it.
-MatrixResult rtn_solve(MatrixTask task, DenseWorkers& workers);
+std::vector<MatrixResult> rtn_solve(std::vector<MatrixTask>& matrices, InputStats& inputs,
+                                    DenseWorkers& workers);
 
 }  // namespace halfbyte

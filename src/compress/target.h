@@ -34,9 +34,10 @@ struct OutputPlan {
   std::string path;
   ModelSpec spec;  // in the target's conventions
   std::vector<TensorJob> jobs;
-  DType main_type;  // of most weights
-  Json method;      // how it was quantized: {"name": "rtn"} or null
-  Json options;     // as asked for
+  DType main_type;          // of most weights
+  std::uint32_t file_type;  // general.file_type of a GGUF file
+  Json method;              // how it was quantized: {"name": "rtn"} or null
+  Json options;             // as asked for
 };
 
 struct Target {

@@ -1,9 +1,8 @@
-// The table of types that a model can be written in, and the choice of a type for each tensor.
+// What tensors are to a model, and the type that each is written in.
 #pragma once
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -21,22 +20,15 @@ enum class Role : std::uint8_t {
   vector,     // norms, biases, relative position biases
 };
 
-// One row of the table: what `--type NAME` means. Norms, biases and small tables are f32 always.
-struct OutputType {
-  std::string_view name;
-  DType matrix;
-  // Where nothing else is asked for. Below 8 bits the embedding and the head get 8: they are looked
-  // up or multiplied once a token, and their rounding is what hurts small models most.
-  DType embedding;
-  DType head;
-};
-
-std::span<const OutputType> all_output_types();
-const OutputType* find_output_type(std::string_view name);  // nullptr if unknown
-// As find_output_type, for one tensor's type; fails with kUsage listing the known names.
+// The type of that name; fails with kUsage listing the names of those that can be written.
 DType need_weight_type(std::string_view name);
 
-// The type for each tensor, by our name where it is named, else by role; nullopt keeps the source's.
+// The type for rows of `columns` elements where `type` was chosen: itself if they are whole blocks,
+// else what llama.cpp writes instead, with a block of 32; else f16.
+DType fitting_type(DType type, std::uint64_t columns);
+
+// The type for each tensor, by our name where it is named, else by role; nullopt keeps the
+// source's.
 struct TypePolicy {
   std::optional<DType> embedding;
   std::optional<DType> head;
@@ -44,11 +36,9 @@ struct TypePolicy {
   std::optional<DType> table;
   std::optional<DType> vector;
   std::unordered_map<std::string, DType> named = {};
+  std::optional<std::uint32_t> file_type = {};  // of a GGUF; nullopt: that of most weights
 
   std::optional<DType> of(Role role, const std::string& name) const;
 };
-
-// general.file_type of a GGUF file whose matrices are mostly of this type (llama.cpp's ids).
-std::uint32_t gguf_file_type(DType dtype);
 
 }  // namespace halfbyte

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/mixes.h"
 #include "compress/stream.h"
 
 namespace halfbyte {
@@ -83,11 +84,18 @@ CompressReport write_model(const WriteRequest& request, ThreadPool& pool,
   const ModelFiles& source = request.source;
   check_output(source.checkpoint().path(), request.out, request.target.folder);
   CompressReport report;
-  OutputPlan plan{
-      source, request.tokenizer, request.out,         request.target.conventions(source.spec()),
-      {},     DType::f32,        request.method_json, request.options};
+  OutputPlan plan{.source = source,
+                  .tokenizer = request.tokenizer,
+                  .path = request.out,
+                  .spec = request.target.conventions(source.spec()),
+                  .jobs = {},
+                  .main_type = DType::f32,
+                  .file_type = 0,
+                  .method = request.method_json,
+                  .options = request.options};
   plan.jobs = make_jobs(source, request.target, plan.spec, request.policy, report.notes);
   plan.main_type = main_type(plan.jobs);
+  plan.file_type = request.policy.file_type.value_or(gguf_file_type(plan.main_type));
   report.bytes_in = source.checkpoint().bytes();
   report.bits_per_weight = bits_per_weight(plan.jobs);
 

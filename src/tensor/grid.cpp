@@ -2,6 +2,7 @@
 #include "tensor/grid.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "tensor/blocks/grid_fit.h"
 #include "tensor/blocks/iq4_levels.h"
@@ -29,7 +30,7 @@ void fit(const float* x, const float* importance, GridBlock& block) {
 
 template <const BlockShape& kShape>
 void project(const float* scale, const float* min, const float* weights, GridBlock& block) {
-  blocks::project_block(kShape, scale, min, weights, block);
+  blocks::project_block(kShape, scale, min, weights, 1, block);
 }
 
 using Pack = void (*)(const GridBlock&, const std::uint8_t*, std::byte*);
@@ -91,11 +92,22 @@ constexpr std::array<std::uint8_t, 512> make_nearest_iq4() {
 constexpr std::array<std::uint8_t, 512> kNearestIq4 = make_nearest_iq4();
 
 void nearest_codes(const Grid& grid, const GridBlock& block, const float* x, std::uint8_t* codes) {
+  std::array<float, blocks::kMaxBlock> places;
+  const std::size_t group = grid.group;
   for (std::size_t g = 0; g < grid.groups(); ++g) {
-    for (std::size_t i = g * grid.group; i < (g + 1) * grid.group; ++i) {
-      codes[i] = nearest_code(grid, block.scale[g], block.min[g], x[i]);
-    }
+    const float min = block.min[g];
+    const float scale = block.scale[g] != 0.0f ? block.scale[g] : INFINITY;  // places of 0
+    for (std::size_t i = g * group; i < (g + 1) * group; ++i) places[i] = (x[i] + min) / scale;
   }
+  const std::size_t n = grid.block;
+  if (!grid.uniform) {
+    for (std::size_t i = 0; i < n; ++i) codes[i] = nearest_iq4(places[i]);
+    return;
+  }
+  // Read here: as far as the compiler knows, codes may be written over the grid.
+  const float low = grid.levels[0];
+  const float top = static_cast<float>(grid.codes - 1);
+  for (std::size_t i = 0; i < n; ++i) codes[i] = nearest_integer_code(places[i], low, top);
 }
 
 }  // namespace halfbyte

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -52,15 +53,23 @@ const Grid* find_grid(DType dtype);  // nullptr where a type has none
 // The nearest of the 16 levels of iq4: indexed with twice the offset of a value from -128.
 extern const std::array<std::uint8_t, 512> kNearestIq4;
 
-// The code whose level lies nearest to v = (x + min) / scale.
+inline std::uint8_t nearest_iq4(float v) {
+  const float kept = std::min(v > -128.0f ? v : -128.0f, 127.5f);
+  return kNearestIq4[static_cast<std::size_t>((kept + 128.0f) * 2.0f)];
+}
+
+// Of consecutive integers from `low`, `top` above which is the last. Adding 1.5 * 2^23 leaves the
+// nearest integer in the low bits.
+inline std::uint8_t nearest_integer_code(float v, float low, float top) {
+  const float above = v - low;
+  const float kept = std::min(above > 0.0f ? above : 0.0f, top);
+  return static_cast<std::uint8_t>(std::bit_cast<std::uint32_t>(kept + 12582912.0f));
+}
+
+// The code whose level lies nearest to v = (x + min) / scale; the lowest for NaN.
 inline std::uint8_t nearest_level(const Grid& grid, float v) {
-  if (!grid.uniform) {
-    const float kept = std::min(std::max(v, -128.0f), 127.5f);
-    return kNearestIq4[static_cast<std::size_t>((kept + 128.0f) * 2.0f)];
-  }
-  const float top = static_cast<float>(grid.codes - 1);
-  const float kept = std::min(std::max(v - grid.levels[0], 0.0f), top);
-  return static_cast<std::uint8_t>(kept + 0.5f);
+  if (!grid.uniform) return nearest_iq4(v);
+  return nearest_integer_code(v, grid.levels[0], static_cast<float>(grid.codes - 1));
 }
 
 // Of a group with scale 0 every code has the same value: the code of level 0 (or next to it).

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -84,6 +85,107 @@ TEST(Grid, ProjectingAFitGivesItBack) {
       grid->project(block.scale.data(), block.min.data(), weights.data(), again);
       ASSERT_TRUE(same_block(block, again)) << name(grid->dtype) << " block " << i;
     }
+  }
+}
+
+double weighted_error(const std::vector<float>& x, const std::vector<float>& values,
+                      const std::vector<float>& w) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double miss = static_cast<double>(x[i]) - static_cast<double>(values[i]);
+    sum += static_cast<double>(w[i]) * miss * miss;
+  }
+  return sum;
+}
+
+std::vector<float> fitted(const Grid& grid, const std::vector<float>& x,
+                          const std::vector<float>& w) {
+  GridBlock block;
+  std::vector<std::uint8_t> codes(grid.block);
+  grid.fit(x.data(), w.data(), block);
+  nearest_codes(grid, block, x.data(), codes.data());
+  return decoded(grid, block, codes);
+}
+
+std::vector<float> encoded(const DTypeInfo& type, const std::vector<float>& x,
+                           const std::vector<float>& w) {
+  std::vector<std::byte> bytes(type.block_bytes);
+  std::vector<float> values(type.block);
+  type.encode_weighted(x.data(), w.data(), bytes.data(), x.size());
+  type.decode(bytes.data(), values.data(), values.size());
+  return values;
+}
+
+// What ggml's search with importance minimizes, of one block as a row.
+std::vector<float> weights_of_search(DType dtype, const std::vector<float>& x,
+                                     const std::vector<float>& importance) {
+  if (dtype == DType::q8_0) return std::vector<float>(x.size(), 1.0f);
+  if (dtype == DType::q6_k) return importance;
+  const bool once = dtype == DType::q2_k || (x.size() == 32 && dtype != DType::iq4_nl);
+  float variance = 0.0f;
+  for (const float v : x) variance += v * v / static_cast<float>(x.size()) * (once ? 1.0f : 2.0f);
+  std::vector<float> w(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i)
+    w[i] = importance[i] * std::sqrt(variance + x[i] * x[i]);
+  return w;
+}
+
+TEST(Grid, FitsAreNoWorseThanTheWeightedSearch) {
+  std::mt19937 random(3);
+  for (const Grid* grid : all_grids()) {
+    double fit = 0.0;
+    double search = 0.0;
+    for (int i = 0; i < kBlocks; ++i) {
+      const std::vector<float> x = random_elements(grid->block, random);
+      const std::vector<float> importance = random_importance(grid->block, random);
+      const std::vector<float> w = weights_of_search(grid->dtype, x, importance);
+      fit += weighted_error(x, fitted(*grid, x, w), w);
+      search += weighted_error(x, encoded(info(grid->dtype), x, importance), w);
+    }
+    EXPECT_LT(fit, search) << name(grid->dtype);
+    RecordProperty(std::string(name(grid->dtype)), std::to_string(fit / search));
+  }
+}
+
+TEST(Grid, NearestCodesAreNearest) {
+  std::mt19937 random(4);
+  for (const Grid* grid : all_grids()) {
+    const std::vector<float> x = random_elements(grid->block, random);
+    GridBlock block;
+    std::vector<std::uint8_t> codes(grid->block);
+    grid->fit(x.data(), nullptr, block);
+    nearest_codes(*grid, block, x.data(), codes.data());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const std::size_t g = i / grid->group;
+      const auto miss = [&](std::uint32_t code) {
+        return std::fabs(block.scale[g] * grid->levels[code] - block.min[g] - x[i]);
+      };
+      float least = miss(0);
+      for (std::uint32_t code = 1; code < grid->codes; ++code) least = std::min(least, miss(code));
+      ASSERT_LE(miss(codes[i]), least * 1.0001f + 1e-7f) << name(grid->dtype) << " element " << i;
+    }
+  }
+}
+
+// Blocks that leave no room for a search: no NaN, no infinity, and the values where they can be.
+TEST(Grid, DegenerateBlocksStayFinite) {
+  for (const Grid* grid : all_grids()) {
+    for (const float value : {0.0f, -0.0f, 0.5f, -0.5f, 1e-30f, 1e-41f, -3e38f, 3e38f}) {
+      const std::vector<float> x(grid->block, value);
+      for (const float weight : {1.0f, 0.0f}) {
+        const std::vector<float> values = fitted(*grid, x, std::vector<float>(grid->block, weight));
+        for (const float v : values) ASSERT_TRUE(std::isfinite(v)) << name(grid->dtype) << value;
+        if (std::fabs(value) <= 0.5f) {
+          ASSERT_NEAR(values[0], value, 0.02f) << name(grid->dtype);
+        }
+      }
+    }
+  }
+}
+
+TEST(Grid, OnlyBlockTypesHaveOne) {
+  for (const DTypeInfo& type : all_dtypes()) {
+    EXPECT_EQ(find_grid(type.dtype) != nullptr, is_quantized(type.dtype)) << type.name;
   }
 }
 

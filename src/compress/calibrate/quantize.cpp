@@ -137,30 +137,38 @@ class Quantizer {
     files_.replace({kept.name, kept.dtype, kept.shape, "rows", false, kept.rows});
   }
 
-  void solve(const Step& step, const StatsTap& inputs) {
+  MatrixTask task_of(int weight) const {
+    const WeightRef& matrix = ref(weight);
+    return {matrix.name,
+            matrix_values(files_.need(matrix.name), files_.checkpoint().path(), pool_), matrix.n,
+            matrix.k, types_.at(matrix.name)};
+  }
+
+  void solve(const Step& step, StatsTap& inputs) {
+    std::vector<MatrixTask> tasks;
     for (const Piece& piece : step.pieces) {
-      const WeightRef& matrix = ref(piece.weight);
-      const DType dtype = types_.at(matrix.name);
-      std::vector<float> values =
-          matrix_values(files_.need(matrix.name), files_.checkpoint().path(), pool_);
-      StoredTensor tensor{matrix.name, dtype, {matrix.n, matrix.k}, {}, 0.0};
-      if (!is_quantized(dtype)) {
-        keep(std::move(tensor), values);
-        continue;
+      MatrixTask task = task_of(piece.weight);
+      if (is_quantized(task.dtype)) {
+        tasks.push_back(std::move(task));
+      } else {
+        keep({task.name, task.dtype, {task.n, task.k}, {}, 0.0}, task.weights);
       }
-      const InputStats& stats = inputs.of(step);
-      if (!stats.finite()) {
-        fail_malformed(files_.checkpoint().path(),
-                       fmt::format("the inputs of '{}' are not finite", matrix.name));
+    }
+    if (!tasks.empty()) solve(*recipe_.solver, tasks, inputs.of(step));
+  }
+
+  void solve(const Method& method, std::vector<MatrixTask>& tasks, InputStats& inputs) {
+    if (!inputs.finite()) {
+      fail_malformed(files_.checkpoint().path(),
+                     fmt::format("the inputs of '{}' are not finite", tasks.front().name));
+    }
+    std::vector<MatrixResult> results = method.solve(tasks, inputs, workers_);
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      for (const std::string& note : results[i].notes) {
+        notes_.push_back(fmt::format("{}: {}", tasks[i].name, note));
       }
-      MatrixResult result = recipe_.solver->solve(
-          {matrix.name, std::move(values), matrix.n, matrix.k, dtype, stats}, workers_);
-      for (const std::string& note : result.notes) {
-        notes_.push_back(fmt::format("{}: {}", matrix.name, note));
-      }
-      tensor.rows = std::move(result.rows);
-      tensor.error = result.error;
-      keep(std::move(tensor));
+      keep({tasks[i].name, tasks[i].dtype, {tasks[i].n, tasks[i].k}, std::move(results[i].rows),
+            results[i].error});
     }
   }
 
@@ -169,17 +177,13 @@ class Quantizer {
     results_.clear();
     const int head = runner_.plan().head;
     if (head != kNoWeight && is_quantized(types_.at(ref(head).name))) {
-      const WeightRef& matrix = ref(head);
-      InputStats stats;
-      stats.k = matrix.k;
-      stats.rows = runner_.tokens();
-      stats.square = runner_.head_squares();
-      MatrixResult result = find_method("rtn")->solve(
-          {matrix.name, matrix_values(files_.need(matrix.name), files_.checkpoint().path(), pool_),
-           matrix.n, matrix.k, types_.at(matrix.name), stats},
-          workers_);
-      keep({matrix.name, types_.at(matrix.name), {matrix.n, matrix.k}, std::move(result.rows),
-            result.error});
+      InputStats inputs;
+      inputs.k = ref(head).k;
+      inputs.rows = runner_.tokens();
+      inputs.square = runner_.head_squares();
+      std::vector<MatrixTask> tasks;
+      tasks.push_back(task_of(head));
+      solve(*find_method("rtn"), tasks, inputs);
     }
     store_.commit(results_);
     store_.apply(blocks_.size(), files_);

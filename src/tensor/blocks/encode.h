@@ -12,7 +12,7 @@
 namespace halfbyte::blocks {
 
 // A search among four groups, with codes [n] as floats.
-using SearchGroups = FoundScales (*)(const SearchGroup& group, Lanes* codes);
+using SearchGroups = FoundScales (*)(const LaneGroup& group, Lanes* codes);
 
 // A block in the making.
 struct Draft {

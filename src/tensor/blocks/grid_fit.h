@@ -8,8 +8,9 @@
 namespace halfbyte::blocks {
 
 void fit_block(const BlockShape& shape, const float* x, const float* importance, GridBlock& block);
+// stride: 1, or more for a rough projection (sub_scales.h).
 void project_block(const BlockShape& shape, const float* scale, const float* min,
-                   const float* weights, GridBlock& block);
+                   const float* weights, int stride, GridBlock& block);
 
 // scale and min of d, dmin and the stored sub-scales.
 void expand(const BlockShape& shape, GridBlock& block);

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <span>
 
-#include "tensor/blocks/iq4_levels.h"
-
 namespace halfbyte::blocks {
 
 namespace {
@@ -15,10 +13,9 @@ namespace {
 constexpr std::array<float, 16> kAffineShifts = {-0.9f, -0.75f, -0.6f, -0.45f, -0.3f, -0.2f,
                                                  -0.1f, 0.0f,   0.1f,  0.2f,   0.3f,  0.45f,
                                                  0.6f,  0.75f,  0.9f,  1.05f};
-constexpr std::array<float, 20> kSymmetricShifts = {-0.9f, -0.8f, -0.7f, -0.6f, -0.5f, -0.4f, -0.3f,
-                                                    -0.2f, -0.1f, 0.0f,  0.1f,  0.2f,  0.3f,  0.4f,
-                                                    0.5f,  0.6f,  0.7f,  0.8f,  0.9f,  1.0f};
-// Of the other sign, the peak at the upper level: rarely better.
+constexpr std::array<float, 12> kSymmetricShifts = {-0.9f, -0.7f, -0.5f, -0.35f, -0.2f, -0.05f,
+                                                    0.1f,  0.25f, 0.4f,  0.6f,   0.8f,  1.0f};
+// Of the other sign, the peak at the upper level.
 constexpr std::array<float, 8> kOppositeShifts = {-0.3f, 0.0f, 0.15f, 0.3f,
                                                   0.45f, 0.6f, 0.75f, 0.9f};
 constexpr int kPolishes = 3;
@@ -38,28 +35,6 @@ void for_candidates(std::span<const float> candidates, bool shared, Visit visit)
   } else {
     for (const float candidate : candidates) visit(splat(candidate));
   }
-}
-
-Lanes inverse(Lanes v) {
-  return splat(1.0f) / v;
-}
-
-struct Extent {
-  Lanes low;  // not above 0
-  Lanes high;
-  Lanes sum_w;
-  Lanes sum_wx;
-};
-
-Extent extent_of(const LaneGroup& group) {
-  Extent extent{splat(0.0f), group.x[0], splat(0.0f), splat(0.0f)};
-  for (std::size_t i = 0; i < group.n; ++i) {
-    extent.low = smaller(group.x[i], extent.low);
-    extent.high = larger(group.x[i], extent.high);
-    extent.sum_w += group.w[i];
-    extent.sum_wx += group.w[i] * group.x[i];
-  }
-  return extent;
 }
 
 struct AffineSums {
@@ -96,14 +71,6 @@ LaneFit try_affine(const LaneGroup& group, const Extent& extent, float top, Lane
   return solve(extent, sums);
 }
 
-Lanes signed_peak(const LaneGroup& group) {
-  Lanes peak = group.x[0];
-  for (std::size_t i = 1; i < group.n; ++i) {
-    peak = select(magnitude(group.x[i]) > magnitude(peak), group.x[i], peak);
-  }
-  return peak;
-}
-
 template <typename Levels>
 LaneFit try_symmetric(const LaneGroup& group, const Levels& levels, Lanes inverse_scale) {
   Lanes sum_lx = splat(0.0f);
@@ -120,7 +87,7 @@ LaneFit try_symmetric(const LaneGroup& group, const Levels& levels, Lanes invers
 
 // unit: how much of a level a shift of 1 is.
 template <typename Levels>
-LaneFit fit_levels(const LaneGroup& group, const Levels& levels, float low, float high,
+LaneFit fit_levels(const LaneGroup& group, bool shared, const Levels& levels, float low, float high,
                    float unit) {
   const Lanes peak = signed_peak(group);
   LaneFit best{peak / low, splat(0.0f), splat(-INFINITY)};
@@ -129,8 +96,8 @@ LaneFit fit_levels(const LaneGroup& group, const Levels& levels, float low, floa
       keep_better(best, try_symmetric(group, levels, (end + sign * unit * shift) / peak));
     };
   };
-  for_candidates(kSymmetricShifts, group.shared, visit(low, -1.0f));
-  for_candidates(kOppositeShifts, group.shared, visit(high, 1.0f));
+  for_candidates(kSymmetricShifts, shared, visit(low, -1.0f));
+  for_candidates(kOppositeShifts, shared, visit(high, 1.0f));
   for (int i = 0; i < kPolishes; ++i) {
     keep_better(best, try_symmetric(group, levels, inverse(best.scale)));
   }
@@ -139,16 +106,12 @@ LaneFit fit_levels(const LaneGroup& group, const Levels& levels, float low, floa
 
 }  // namespace
 
-Lanes Iq4Levels::operator()(Lanes v) const {
-  return snap_iq4(v);
-}
-
-LaneFit fit_affine(const LaneGroup& group, float top) {
+LaneFit fit_affine(const LaneGroup& group, bool shared, float top) {
   const Extent extent = extent_of(group);
-  const Lanes width = extent.high - extent.low;
-  LaneFit best{width / top, -extent.low, splat(-INFINITY)};
-  for_candidates(kAffineShifts, group.shared, [&](Lanes shift) {
-    keep_better(best, try_affine(group, extent, top, (top + shift) / width, -extent.low));
+  const Lanes width = extent.max - extent.min;
+  LaneFit best{width / top, -extent.min, splat(-INFINITY)};
+  for_candidates(kAffineShifts, shared, [&](Lanes shift) {
+    keep_better(best, try_affine(group, extent, top, (top + shift) / width, -extent.min));
   });
   for (int i = 0; i < kPolishes; ++i) {
     keep_better(best, try_affine(group, extent, top, inverse(best.scale), best.min));
@@ -156,12 +119,12 @@ LaneFit fit_affine(const LaneGroup& group, float top) {
   return best;
 }
 
-LaneFit fit_symmetric(const LaneGroup& group, float low, float high) {
-  return fit_levels(group, Integers{splat(low), splat(high)}, low, high, 1.0f);
+LaneFit fit_symmetric(const LaneGroup& group, bool shared, float low, float high) {
+  return fit_levels(group, shared, Integers{splat(low), splat(high)}, low, high, 1.0f);
 }
 
-LaneFit fit_iq4(const LaneGroup& group) {
-  return fit_levels(group, Iq4Levels{}, kIq4Levels.front(), kIq4Levels.back(), 8.0f);
+LaneFit fit_iq4(const LaneGroup& group, bool shared) {
+  return fit_levels(group, shared, Iq4Levels{}, kIq4Levels.front(), kIq4Levels.back(), 8.0f);
 }
 
 std::size_t best_lane(const LaneFit& fit) {

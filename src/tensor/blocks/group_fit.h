@@ -7,16 +7,10 @@
 
 #include <cstddef>
 
-#include "tensor/blocks/lanes.h"
+#include "tensor/blocks/iq4_levels.h"
+#include "tensor/blocks/lane_group.h"
 
 namespace halfbyte::blocks {
-
-struct LaneGroup {
-  const Lanes* x;  // [n]
-  const Lanes* w;  // [n], not negative
-  std::size_t n;
-  bool shared;
-};
 
 struct LaneFit {
   Lanes scale;
@@ -33,12 +27,13 @@ struct Integers {
 
 // The levels of iq4.
 struct Iq4Levels {
-  Lanes operator()(Lanes v) const;
+  Lanes operator()(Lanes v) const { return snap_iq4_nearly(v); }
 };
 
-LaneFit fit_affine(const LaneGroup& group, float top);                 // levels 0 .. top
-LaneFit fit_symmetric(const LaneGroup& group, float low, float high);  // levels low .. high
-LaneFit fit_iq4(const LaneGroup& group);
+LaneFit fit_affine(const LaneGroup& group, bool shared, float top);  // levels 0 .. top
+LaneFit fit_symmetric(const LaneGroup& group, bool shared, float low,
+                      float high);  // levels low .. high
+LaneFit fit_iq4(const LaneGroup& group, bool shared);
 
 // The lane with the largest gain.
 std::size_t best_lane(const LaneFit& fit);

@@ -58,7 +58,7 @@ Lanes inverse_or_zeros(Lanes v) {
   return select(v == 0.0f, splat(0.0f), splat(1.0f) / v);
 }
 
-FoundScales search_and_code(const SearchGroup& group, Lanes* codes) {
+FoundScales search_and_code(const LaneGroup& group, Lanes* codes) {
   const FoundScales found = search_iq4(group);
   const Lanes inverse = inverse_or_zeros(found.scale);
   for (std::size_t i = 0; i < group.n; ++i) codes[i] = code_iq4(inverse * group.x[i]);
@@ -66,7 +66,7 @@ FoundScales search_and_code(const SearchGroup& group, Lanes* codes) {
 }
 
 // Without codes: those of iq4_xs come from the finished scales.
-FoundScales search_only(const SearchGroup& group, Lanes* codes) {
+FoundScales search_only(const LaneGroup& group, Lanes* codes) {
   std::fill_n(codes, group.n, splat(0.0f));
   return search_iq4(group);
 }

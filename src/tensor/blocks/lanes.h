@@ -49,6 +49,10 @@ inline Lanes magnitude(Lanes v) {
   return reinterpret_cast<Lanes>(reinterpret_cast<IntLanes>(v) & 0x7FFFFFFF);
 }
 
+inline Lanes inverse(Lanes v) {
+  return splat(1.0f) / v;
+}
+
 inline bool any(IntLanes mask) {
   return (mask[0] | mask[1] | mask[2] | mask[3]) != 0;
 }

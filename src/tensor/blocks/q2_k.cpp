@@ -30,12 +30,10 @@ void decode_block(const std::uint8_t* block, float* x) {
 
 constexpr AffineEncoder kQ2_KEncoder = {
     kShapeQ2_K,
-    [](const SearchGroup& group, Lanes* codes) {
+    [](const LaneGroup& group, Lanes* codes) {
       return search_affine(group, 3.0f, {-0.5f, 0.1f, 15}, AffineRule::absolutes, codes);
     },
-    [](const SearchGroup& group, Lanes* codes) {
-      return search_affine_weighted(group, 3.0f, codes);
-    },
+    [](const LaneGroup& group, Lanes* codes) { return search_affine_weighted(group, 3.0f, codes); },
     1.0f};
 
 void encode_block_q2_k(const float* x, const float* importance, Draft& draft) {

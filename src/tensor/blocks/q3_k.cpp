@@ -84,17 +84,17 @@ void search_scales(const float* w, GridBlock& block) {
   sum_groups(kShapeQ3_K, w, sums.data());
   interleave(block.scale.data(), 0, kMaxGroups, scales.data());
   interleave(sums.data(), 0, kMaxGroups, weights.data());
-  const SearchGroup group{scales.data(), weights.data(), kMaxGroups};
+  const LaneGroup group{scales.data(), weights.data(), kMaxGroups};
   block.d = float_to_half(search_signed(group, 32.0f, codes.data()).scale[0]);
   for (std::size_t g = 0; g < kMaxGroups; ++g) {
     block.sub_scale[g] = static_cast<std::uint8_t>(codes[g][0]);
   }
 }
 
-FoundScales search_levels(const SearchGroup& group, Lanes* codes) {
+FoundScales search_levels(const LaneGroup& group, Lanes* codes) {
   return search_signed(group, 4.0f, codes);
 }
-FoundScales descend_levels(const SearchGroup& group, Lanes* codes) {
+FoundScales descend_levels(const LaneGroup& group, Lanes* codes) {
   return descend_signed(group, 4.0f, codes);
 }
 

@@ -60,10 +60,10 @@ void encode_block_q4_1(const float* x, std::uint8_t* block) {
 
 constexpr SmallEncoder kQ4_0Encoder = {
     kShapeQ4_0,
-    [](const SearchGroup& group, Lanes* codes) { return search_signed(group, 8.0f, codes); }, true,
+    [](const LaneGroup& group, Lanes* codes) { return search_signed(group, 8.0f, codes); }, true,
     pack_q4_0, 18};
 constexpr SmallEncoder kQ4_1Encoder = {kShapeQ4_1,
-                                       [](const SearchGroup& group, Lanes* codes) {
+                                       [](const LaneGroup& group, Lanes* codes) {
                                          return search_affine_weighted(group, 15.0f, codes);
                                        },
                                        true, pack_q4_1, 20};

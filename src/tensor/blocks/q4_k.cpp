@@ -92,10 +92,10 @@ void pack_fifth_bits(const std::uint8_t* codes, std::uint8_t* qh) {
 
 constexpr AffineEncoder kQ4_KEncoder = {
     kShapeQ4_K,
-    [](const SearchGroup& group, Lanes* codes) {
+    [](const LaneGroup& group, Lanes* codes) {
       return search_affine(group, 15.0f, {-1.0f, 0.1f, 20}, AffineRule::squares, codes);
     },
-    [](const SearchGroup& group, Lanes* codes) {
+    [](const LaneGroup& group, Lanes* codes) {
       return search_affine_weighted(group, 15.0f, codes);
     },
     2.0f};
@@ -106,10 +106,10 @@ void encode_block_q4_k(const float* x, const float* importance, Draft& draft) {
 
 constexpr AffineEncoder kQ5_KEncoder = {
     kShapeQ5_K,
-    [](const SearchGroup& group, Lanes* codes) {
+    [](const LaneGroup& group, Lanes* codes) {
       return search_affine(group, 31.0f, {-0.5f, 0.1f, 15}, AffineRule::squares, codes);
     },
-    [](const SearchGroup& group, Lanes* codes) {
+    [](const LaneGroup& group, Lanes* codes) {
       return search_affine_weighted(group, 31.0f, codes);
     },
     2.0f};

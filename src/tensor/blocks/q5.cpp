@@ -79,10 +79,10 @@ void encode_block_q5_1(const float* x, std::uint8_t* block) {
 
 constexpr SmallEncoder kQ5_0Encoder = {
     kShapeQ5_0,
-    [](const SearchGroup& group, Lanes* codes) { return search_signed(group, 16.0f, codes); }, true,
+    [](const LaneGroup& group, Lanes* codes) { return search_signed(group, 16.0f, codes); }, true,
     pack_q5_0, 22};
 constexpr SmallEncoder kQ5_1Encoder = {kShapeQ5_1,
-                                       [](const SearchGroup& group, Lanes* codes) {
+                                       [](const LaneGroup& group, Lanes* codes) {
                                          return search_affine_weighted(group, 31.0f, codes);
                                        },
                                        true, pack_q5_1, 24};

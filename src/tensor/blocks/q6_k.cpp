@@ -51,7 +51,7 @@ void pack_half(const std::uint8_t* codes, std::uint8_t* ql, std::uint8_t* qh) {
 
 constexpr float kNearlyZero = 1e-15f;
 
-FoundScales search_levels(const SearchGroup& group, Lanes* codes) {
+FoundScales search_levels(const LaneGroup& group, Lanes* codes) {
   return search_signed(group, 32.0f, codes);
 }
 

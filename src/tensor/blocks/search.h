@@ -7,17 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "tensor/blocks/lanes.h"
+#include "tensor/blocks/lane_group.h"
 #include "tensor/blocks/shapes.h"
 
 namespace halfbyte::blocks {
-
-// n elements of four groups, interleaved; not written over.
-struct SearchGroup {
-  const Lanes* x;
-  const Lanes* w;
-  std::size_t n;
-};
 
 struct FoundScales {
   Lanes scale;
@@ -35,20 +28,20 @@ struct AffineSteps {
 enum class AffineRule : std::uint8_t { squares, absolutes, clamped_squares };
 
 // Levels 0 .. top, value = scale * level - min. codes[n] are floats.
-FoundScales search_affine(const SearchGroup& group, float top, AffineSteps steps, AffineRule rule,
+FoundScales search_affine(const LaneGroup& group, float top, AffineSteps steps, AffineRule rule,
                           Lanes* codes);
 
 // The steps and the rule of all types with importance.
-FoundScales search_affine_weighted(const SearchGroup& group, float top, Lanes* codes);
+FoundScales search_affine_weighted(const LaneGroup& group, float top, Lanes* codes);
 
 // Levels -half .. half - 1; codes are level + half, and 0 in a group of (nearly) zeros.
-FoundScales search_signed(const SearchGroup& group, float half, Lanes* codes);
+FoundScales search_signed(const LaneGroup& group, float half, Lanes* codes);
 
 // The same, descending from the first candidate by single codes instead of trying scales.
-FoundScales descend_signed(const SearchGroup& group, float half, Lanes* codes);
+FoundScales descend_signed(const LaneGroup& group, float half, Lanes* codes);
 
 // The levels of iq4. Codes follow from the scale.
-FoundScales search_iq4(const SearchGroup& group);
+FoundScales search_iq4(const LaneGroup& group);
 
 // d such that d * s[n] fits values[n] weighted by w[n], with integers 0 .. top in s.
 float search_sub_scales(const float* values, const float* w, std::size_t n, int top,

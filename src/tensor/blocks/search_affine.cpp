@@ -7,25 +7,6 @@ namespace halfbyte::blocks {
 
 namespace {
 
-struct Extent {
-  Lanes min;  // not above 0
-  Lanes max;
-  Lanes sum_w;
-  Lanes sum_wx;
-};
-
-Extent extent_of(const SearchGroup& group) {
-  Extent extent{group.x[0], group.x[0], group.w[0], group.w[0] * group.x[0]};
-  for (std::size_t i = 1; i < group.n; ++i) {
-    extent.min = smaller(group.x[i], extent.min);
-    extent.max = larger(group.x[i], extent.max);
-    extent.sum_w += group.w[i];
-    extent.sum_wx += group.w[i] * group.x[i];
-  }
-  extent.min = select(extent.min > 0.0f, splat(0.0f), extent.min);
-  return extent;
-}
-
 struct RoundAny {
   Lanes operator()(Lanes v, Lanes top) const { return clamp(round_any(v), splat(0.0f), top); }
 };
@@ -41,7 +22,7 @@ struct Absolute {
 };
 
 template <typename Penalty>
-Lanes error_of(const SearchGroup& group, const Lanes* codes, Lanes scale, Lanes min) {
+Lanes error_of(const LaneGroup& group, const Lanes* codes, Lanes scale, Lanes min) {
   Lanes error = splat(0.0f);
   for (std::size_t i = 0; i < group.n; ++i) {
     error += group.w[i] * Penalty{}(scale * codes[i] + min - group.x[i]);
@@ -56,7 +37,7 @@ struct Sums {
 };
 
 template <typename Round>
-Sums code_group(const SearchGroup& group, Lanes inverse, Lanes min, Lanes top, Lanes* codes) {
+Sums code_group(const LaneGroup& group, Lanes inverse, Lanes min, Lanes top, Lanes* codes) {
   Sums sums;
   for (std::size_t i = 0; i < group.n; ++i) {
     const Lanes code = Round{}(inverse * (group.x[i] - min), top);
@@ -100,7 +81,7 @@ Lanes numerator(AffineSteps steps, int k, float top) {
 }
 
 template <typename Round, typename Penalty>
-void improve(const SearchGroup& group, const Extent& extent, float top, AffineSteps steps,
+void improve(const LaneGroup& group, const Extent& extent, float top, AffineSteps steps,
              IntLanes active, Best& best) {
   std::array<Lanes, kMaxGroup> codes;
   for (int k = 0; k <= steps.steps; ++k) {
@@ -120,7 +101,7 @@ void improve(const SearchGroup& group, const Extent& extent, float top, AffineSt
 }
 
 template <typename Round>
-void write_codes(const SearchGroup& group, const Best& best, IntLanes active, Lanes top,
+void write_codes(const LaneGroup& group, const Best& best, IntLanes active, Lanes top,
                  Lanes* codes) {
   for (std::size_t i = 0; i < group.n; ++i) {
     const Lanes v = best.code_inverse * (group.x[i] - best.code_min);
@@ -130,7 +111,7 @@ void write_codes(const SearchGroup& group, const Best& best, IntLanes active, La
 }
 
 template <typename Round, typename Penalty>
-FoundScales search(const SearchGroup& group, float top, AffineSteps steps, Lanes* codes) {
+FoundScales search(const LaneGroup& group, float top, AffineSteps steps, Lanes* codes) {
   const Extent extent = extent_of(group);
   const IntLanes active = extent.max > extent.min;
   const Lanes inverse = splat(top) / (extent.max - extent.min);
@@ -145,7 +126,7 @@ FoundScales search(const SearchGroup& group, float top, AffineSteps steps, Lanes
 
 }  // namespace
 
-FoundScales search_affine(const SearchGroup& group, float top, AffineSteps steps, AffineRule rule,
+FoundScales search_affine(const LaneGroup& group, float top, AffineSteps steps, AffineRule rule,
                           Lanes* codes) {
   switch (rule) {
     case AffineRule::absolutes:
@@ -157,7 +138,7 @@ FoundScales search_affine(const SearchGroup& group, float top, AffineSteps steps
   }
 }
 
-FoundScales search_affine_weighted(const SearchGroup& group, float top, Lanes* codes) {
+FoundScales search_affine_weighted(const LaneGroup& group, float top, Lanes* codes) {
   return search_affine(group, top, {-0.9f, 0.05f, 36}, AffineRule::clamped_squares, codes);
 }
 

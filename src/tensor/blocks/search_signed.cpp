@@ -12,15 +12,6 @@ namespace {
 constexpr float kNearlyZero = 1e-15f;
 constexpr int kDescents = 5;
 
-// The first of the values of largest magnitude.
-Lanes signed_peak(const SearchGroup& group) {
-  Lanes peak = splat(0.0f);
-  for (std::size_t i = 0; i < group.n; ++i) {
-    peak = select(magnitude(group.x[i]) > magnitude(peak), group.x[i], peak);
-  }
-  return peak;
-}
-
 // What the two kinds of levels do differently, down to the order of multiplication.
 struct Integers {
   Lanes low;
@@ -41,7 +32,7 @@ struct Sums {
 };
 
 template <typename Kind>
-Sums sums_of(const SearchGroup& group, const Kind& kind, Lanes inverse) {
+Sums sums_of(const LaneGroup& group, const Kind& kind, Lanes inverse) {
   Sums sums;
   for (std::size_t i = 0; i < group.n; ++i) {
     const Lanes level = kind.level(inverse * group.x[i]);
@@ -58,7 +49,7 @@ struct Best {
 
 // inverse, then numerators / peak: the one whose least-squares scale explains most.
 template <typename Kind>
-Best search(const SearchGroup& group, const Kind& kind, Lanes peak, Lanes inverse,
+Best search(const LaneGroup& group, const Kind& kind, Lanes peak, Lanes inverse,
             std::span<const float> numerators) {
   Sums sums = sums_of(group, kind, inverse);
   Best best{select(kind.divides(sums.l2), sums.lx / sums.l2, splat(0.0f)), inverse};
@@ -88,7 +79,7 @@ std::array<float, kSignedCandidates> signed_numerators(float half) {
 
 // One round of descent: each code in turn goes where the scale that the others give puts it, if
 // that explains more. Whether any code moved.
-IntLanes descend(const SearchGroup& group, const Integers& kind, Lanes* levels, Sums& sums) {
+IntLanes descend(const LaneGroup& group, const Integers& kind, Lanes* levels, Sums& sums) {
   IntLanes moved{};
   for (std::size_t i = 0; i < group.n; ++i) {
     const Lanes x = group.x[i];
@@ -110,7 +101,7 @@ IntLanes descend(const SearchGroup& group, const Integers& kind, Lanes* levels, 
 
 }  // namespace
 
-FoundScales search_signed(const SearchGroup& group, float half, Lanes* codes) {
+FoundScales search_signed(const LaneGroup& group, float half, Lanes* codes) {
   const Lanes peak = signed_peak(group);
   const IntLanes zeros = magnitude(peak) < kNearlyZero;
   const Integers kind{splat(-half), splat(half - 1.0f)};
@@ -122,7 +113,7 @@ FoundScales search_signed(const SearchGroup& group, float half, Lanes* codes) {
   return {select(zeros, splat(0.0f), best.scale), splat(0.0f)};
 }
 
-FoundScales descend_signed(const SearchGroup& group, float half, Lanes* codes) {
+FoundScales descend_signed(const LaneGroup& group, float half, Lanes* codes) {
   const Lanes peak = signed_peak(group);
   const IntLanes zeros = magnitude(peak) < kNearlyZero;
   const Integers kind{splat(-half), splat(half - 1.0f)};
@@ -139,7 +130,7 @@ FoundScales descend_signed(const SearchGroup& group, float half, Lanes* codes) {
   return {select(zeros, splat(0.0f), scale), splat(0.0f)};
 }
 
-FoundScales search_iq4(const SearchGroup& group) {
+FoundScales search_iq4(const LaneGroup& group) {
   constexpr std::array<float, 15> kNumerators = {-134, -133, -132, -131, -130, -129, -128, -127,
                                                  -126, -125, -124, -123, -122, -121, -120};
   const Lanes peak = signed_peak(group);

@@ -11,6 +11,7 @@ namespace halfbyte::blocks {
 
 namespace {
 
+constexpr int kWidth = kLanes;
 constexpr float kLargestHalf = 65504.0f;
 constexpr float kSmallestNormalHalf = 0x1p-14f;
 
@@ -77,19 +78,19 @@ float storable(float d) {
 
 // Steps from peak = top * d down to half as many: below, d / 2 holds whatever d does, if it is a
 // half. `top` may be negative.
-void try_steps(const Problem& problem, float peak, int top, Best& best) {
+void try_steps(const Problem& problem, float peak, int top, int stride, Best& best) {
   const int count = std::abs(top);
   const bool exact_halves =
       std::fabs(peak) / static_cast<float>(count) > 2.0f * kSmallestNormalHalf;
   const int last = exact_halves ? count / 2 + 1 : 1;
   const float signed_peak = top < 0 ? -peak : peak;
-  for (int first = count; first >= last; first -= static_cast<int>(kLanes)) {
+  for (int first = count; first >= last && best.error > 0.0f; first -= kWidth * stride) {
     Lanes d;
-    for (int lane = 0; lane < static_cast<int>(kLanes); ++lane) {
-      d[lane] = storable(signed_peak / static_cast<float>(std::max(first - lane, last)));
+    for (int lane = 0; lane < kWidth; ++lane) {
+      d[lane] = storable(signed_peak / static_cast<float>(std::max(first - lane * stride, last)));
     }
     const Lanes error = errors_of(problem, d);
-    for (int lane = 0; lane < static_cast<int>(kLanes); ++lane) {
+    for (int lane = 0; lane < kWidth; ++lane) {
       if (error[lane] < best.error) best = {d[lane], error[lane]};
     }
   }
@@ -98,13 +99,13 @@ void try_steps(const Problem& problem, float peak, int top, Best& best) {
 }  // namespace
 
 void project_sub_scales(const float* values, const float* weights, std::size_t groups,
-                        SubScaleRange range, std::uint16_t& d, int* s) {
+                        SubScaleRange range, int stride, std::uint16_t& d, int* s) {
   const Problem problem = make_problem(values, weights, groups, range);
   const float peak = find_peak(problem);
   Best best;
   if (peak != 0.0f) {
-    if (range.low < 0) try_steps(problem, peak, range.low, best);
-    try_steps(problem, peak, range.high, best);
+    if (range.low < 0) try_steps(problem, peak, range.low, stride, best);
+    try_steps(problem, peak, range.high, stride, best);
   }
   d = float_to_half(best.d);
   const Lanes inverse = inverses(splat(best.d));

@@ -21,6 +21,7 @@ constexpr FoldKind kUp = FoldKind::up;
 
 std::vector<FoldKind> kinds_of(const std::vector<Fold>& folds) {
   std::vector<FoldKind> kinds;
+  kinds.reserve(folds.size());
   for (const Fold& fold : folds) kinds.push_back(fold.kind);
   return kinds;
 }

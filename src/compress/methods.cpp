@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/awq.h"
 #include "compress/gptq_method.h"
 #include "compress/rtn.h"
+#include "compress/smooth.h"
 
 namespace halfbyte {
 
@@ -18,6 +20,13 @@ constexpr Method kMethods[] = {
                 "the inputs",
      .encode = rtn_encode,
      .solve = rtn_solve},
+    {.name = "awq",
+     .summary = "scale channels so that rounding their weights hurts the outputs least (AWQ)",
+     .transform = awq_transform,
+     .gram = true},
+    {.name = "smooth",
+     .summary = "move outliers of norms' outputs into the weights behind them (SmoothQuant)",
+     .transform = smooth_transform},
     {.name = "gptq",
      .summary = "choose codes one input after the other, each making up for the errors before it",
      .solve = gptq_solve,

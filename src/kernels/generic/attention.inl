@@ -186,54 +186,53 @@ void update_softmax(const Worker& w, const Step& step, float* factors) {
   }
 }
 
-// The values of a tile as a matrix: decoded, or the cache itself.
-struct Values {
-  const std::byte* data;  // of the tile's first key
-  std::size_t stride;     // bytes
+// The keys and values of a tile, decoded or in the cache itself.
+struct Operands {
+  const Tile& tile;
+  const ScoreTile* score;  // where the keys are still in the cache
+  const std::byte* values;
+  std::size_t stride;  // bytes
   const Multiply* multiply;
   bool finite;
-  // The cache's rows of the next tile, to be asked for; nullptr for none.
-  const std::byte* next_keys;
-  const std::byte* next_values;
+  const std::byte* next_values;  // of the next tile, to be asked for; nullptr for none
 };
 
+void score(const Worker& w, const Step& step, const Operands& operands) {
+  const float* const queries = w.queries + step.first * w.dim;
+  if (operands.score != nullptr) {
+    operands.score[step.count - 1](operands.tile, queries, w.dim, w.scores);
+    return;
+  }
+  const Product product{queries, w.dim,           bytes(w.keys), kKeyTile * sizeof(float),
+                        0,       w.args.head_dim, w.scores,      kKeyTile,
+                        nullptr};
+  kMultiply<Floats>[step.count - 1](product, step.begin(), step.end());
+}
+
 // Takes the tile into the step's rows.
-void attend(const Worker& w, const Step& step, const Values& values) {
-  const AttentionArgs& args = w.args;
-  const Product scores{w.queries + step.first * w.dim,
-                       w.dim,
-                       bytes(w.keys),
-                       kKeyTile * sizeof(float),
-                       0,
-                       args.head_dim,
-                       w.scores,
-                       kKeyTile,
-                       nullptr,
-                       values.next_keys,
-                       args.keys.position_stride * kKeyTile / args.head_dim};
-  kMultiply<Floats>[step.count - 1](scores, step.begin(), step.end());
+void attend(const Worker& w, const Step& step, const Operands& operands) {
+  score(w, step, operands);
   float factors[kMaxLanes] = {};
   update_softmax(w, step, factors);
   Product outputs{w.scores,
                   kKeyTile,
-                  values.data,
-                  values.stride,
+                  operands.values,
+                  operands.stride,
                   step.range.begin,
                   step.range.end,
                   w.parts + step.first * w.part,
                   w.part,
                   factors,
-                  values.next_values,
-                  args.values.position_stride};
-  if (values.finite) {
-    values.multiply[step.count - 1](outputs, 0, w.dim);
+                  operands.next_values};
+  if (operands.finite) {
+    operands.multiply[step.count - 1](outputs, 0, w.dim);
     return;
   }
   // A weight 0 would turn an infinity or NaN of a key that the row does not see into NaN.
   for (std::size_t r = 0; r < step.count; ++r) {
     outputs.begin = step.rows[r].begin;
     outputs.end = step.rows[r].end;
-    values.multiply[0](outputs, 0, w.dim);
+    operands.multiply[0](outputs, 0, w.dim);
     outputs.a += kKeyTile;
     outputs.c += w.part;
     outputs.factors += 1;
@@ -263,30 +262,38 @@ KeyRange keys_of(const Worker& w, const Block& block) {
   return keys.begin < keys.end ? keys : KeyRange{0, 0};
 }
 
-// The values of a tile. One position's heads read the cache where it lies: decoding it first only
-// pays for many rows. (One position also means that all see the same keys.)
-Values tile_values(const Worker& w, const Block& block, const Tile& tile) {
-  const CacheView& cache = w.args.values;
-  const CacheType& type = cache_type(cache.dtype);
-  if (block.rows == 1 && w.args.head_dim == w.dim && w.args.key_mask == nullptr) {
-    const bool more = tile.first + kKeyTile < w.args.length;
-    return {tile.value(0),
-            cache.position_stride,
-            type.multiply,
+// Few rows read the cache where it lies: decoding it first only pays for many. (One position also
+// means that all see the same values, so that none must be kept from a row.)
+Operands tile_operands(const Worker& w, const Block& block, const Tile& tile) {
+  const AttentionArgs& args = w.args;
+  const CacheType& keys = cache_type(args.keys.dtype);
+  const CacheType& values = cache_type(args.values.dtype);
+  const bool few = block.queries() <= kRowTile && keys.is_whole(tile);
+  if (!few) keys.load_keys(tile, w.staging, w.keys);
+  const ScoreTile* const score = few ? keys.score_tile : nullptr;
+  if (block.rows == 1 && args.head_dim == w.dim && args.key_mask == nullptr) {
+    const bool more = tile.first + 2 * kKeyTile <= args.length;
+    return {tile,
+            score,
+            tile.value(0),
+            args.values.position_stride,
+            values.multiply,
             true,
-            more ? tile.key(kKeyTile) : nullptr,
             more ? tile.value(kKeyTile) : nullptr};
   }
-  const bool finite = type.load_values(tile, w.dim, w.values);
-  return {bytes(w.values),   w.dim * sizeof(float),
-          kMultiply<Floats>, finite || block.rows == 1,
-          nullptr,           nullptr};
+  const bool finite = values.load_values(tile, w.dim, w.values);
+  return {tile,
+          score,
+          bytes(w.values),
+          w.dim * sizeof(float),
+          kMultiply<Floats>,
+          finite || block.rows == 1,
+          nullptr};
 }
 
 // All rows of the block against the keys of one tile.
 void attend_tile(const Worker& w, const Block& block, const Tile& tile) {
-  cache_type(w.args.keys.dtype).load_keys(tile, w.staging, w.keys);
-  const Values values = tile_values(w, block, tile);
+  const Operands operands = tile_operands(w, block, tile);
   if (w.args.key_mask != nullptr) load_hidden(tile, w.hidden);
   for (std::size_t first = 0; first < block.queries(); first += kRowTile) {
     const std::size_t left = block.queries() - first;
@@ -298,7 +305,7 @@ void attend_tile(const Worker& w, const Block& block, const Tile& tile) {
       step.range.begin = smaller(step.range.begin, seen.begin);
       step.range.end = larger(step.range.end, seen.end);
     }
-    if (step.range.begin < step.range.end) attend(w, step, values);
+    if (step.range.begin < step.range.end) attend(w, step, operands);
   }
 }
 

@@ -8,21 +8,21 @@ inline Vec load_half_some(const std::byte* p, std::size_t n) {
   return load_half(rest);
 }
 
-// Decoders of cached rows. get: the values from i on, of which `left` exist, then zeros. transpose:
-// values [0, dim) of kLanes rows, `stride` bytes apart, to columns of kLanes floats, kKeyTile
-// apart; dim is a multiple of kColumns.
+// Decoders of cached rows. get: the values from i on, of which `left` exist, then zeros.
+// for_columns: take(j, values [i + j] of kLanes rows, `stride` bytes apart) for j in
+// [0, kColumns); as many exist.
 struct F32Row {
   static constexpr std::size_t kColumns = 4;
   static Vec get(const std::byte* row, std::size_t i, std::size_t left) {
     const auto* floats = reinterpret_cast<const float*>(row) + i;
     return left >= kLanes ? load(floats) : load_first(floats, left);
   }
-  static void transpose(const std::byte* rows, std::size_t stride, std::size_t dim, float* dst) {
+  template <class Take>
+  static void for_columns(const std::byte* rows, std::size_t stride, std::size_t i,
+                          const Take& take) {
     Vec columns[4];
-    for (std::size_t i = 0; i < dim; i += kColumns) {
-      load_columns(rows + i * sizeof(float), stride, columns);
-      for (std::size_t j = 0; j < 4; ++j) store(dst + (i + j) * kKeyTile, columns[j]);
-    }
+    load_columns(rows + i * sizeof(float), stride, columns);
+    for (std::size_t j = 0; j < 4; ++j) take(j, columns[j]);
   }
 };
 struct F16Row {
@@ -30,14 +30,16 @@ struct F16Row {
   static Vec get(const std::byte* row, std::size_t i, std::size_t left) {
     return load_half_some(row + 2 * i, left);
   }
-  static void transpose(const std::byte* rows, std::size_t stride, std::size_t dim, float* dst) {
+  template <class Take>
+  static void for_columns(const std::byte* rows, std::size_t stride, std::size_t i,
+                          const Take& take) {
     Vec columns[4];
-    for (std::size_t i = 0; i < dim; i += kColumns) {
-      load_columns(rows + i * 2, stride, columns);
-      for (std::size_t j = 0; j < 4; ++j) {
-        float* const even = dst + (i + 2 * j) * kKeyTile;
-        split_halves(columns[j], even, even + kKeyTile);
-      }
+    Vec halves[2];
+    load_columns(rows + i * 2, stride, columns);
+    for (std::size_t j = 0; j < 4; ++j) {
+      split_halves(columns[j], halves);
+      take(2 * j, halves[0]);
+      take(2 * j + 1, halves[1]);
     }
   }
 };
@@ -46,17 +48,18 @@ struct Q8Row {
   static Vec get(const std::byte* row, std::size_t i, std::size_t /*left*/) {
     return Codes::get(row, i);
   }
-  static void transpose(const std::byte* rows, std::size_t stride, std::size_t dim, float* dst) {
-    Vec columns[4];
-    Vec codes[4];
-    for (std::size_t i = 0; i < dim; i += 16) {
-      const std::byte* const block = rows + i / kQ8Block * kQ8BlockBytes;
-      const Vec scale = load_scales(block, stride);
-      load_columns(block + 2 + i % kQ8Block, stride, columns);
+  template <class Take>
+  static void for_columns(const std::byte* rows, std::size_t stride, std::size_t i,
+                          const Take& take) {
+    const std::byte* const block = rows + i / kQ8Block * kQ8BlockBytes;
+    const Vec scale = load_scales(block, stride);
+    for (std::size_t first = 0; first < kQ8Block; first += 16) {
+      Vec columns[4];
+      Vec codes[4];
+      load_columns(block + 2 + first, stride, columns);
       for (std::size_t j = 0; j < 4; ++j) {
         split_bytes(columns[j], codes);
-        float* const first = dst + (i + 4 * j) * kKeyTile;
-        for (std::size_t b = 0; b < 4; ++b) store(first + b * kKeyTile, mul(scale, codes[b]));
+        for (std::size_t k = 0; k < 4; ++k) take(first + 4 * j + k, mul(scale, codes[k]));
       }
     }
   }
@@ -125,19 +128,74 @@ void load_some_keys(const Tile& tile, std::size_t first, float* staging, float* 
     transpose<kKeyTile>(staging + i * kLanes, keys + i * kKeyTile + first);
 }
 
+// Whether for_columns may be called on keys [i, i + kLanes) of the tile.
+template <class Row>
+inline bool are_whole(const Tile& tile, std::size_t i) {
+  const AttentionArgs& args = tile.args;
+  return args.key_mask == nullptr && args.head_dim % Row::kColumns == 0 &&
+         tile.first + i + kLanes <= args.length;
+}
+
 // Decodes and transposes the keys of the tile to [dim][kKeyTile]. Lanes outside its range stay
 // undefined: their scores are masked.
 template <class Row>
 void load_keys(const Tile& tile, float* staging, float* keys) noexcept {
   const AttentionArgs& args = tile.args;
-  const bool whole = args.key_mask == nullptr && args.head_dim % Row::kColumns == 0;
   for (std::size_t i = tile.range.begin / kLanes * kLanes; i < tile.range.end; i += kLanes) {
-    if (whole && tile.first + i + kLanes <= args.length) {
-      Row::transpose(tile.key(i), args.keys.position_stride, args.head_dim, keys + i);
-    } else {
+    if (!are_whole<Row>(tile, i)) {
       load_some_keys<Row>(tile, i, staging, keys);
+      continue;
+    }
+    for (std::size_t d = 0; d < args.head_dim; d += Row::kColumns) {
+      float* const dst = keys + d * kKeyTile + i;
+      Row::for_columns(tile.key(i), args.keys.position_stride, d,
+                       [&](std::size_t j, Vec column) { store(dst + j * kKeyTile, column); });
     }
   }
+}
+
+// Scores of R queries (`dim` floats apart) with whole keys [i, i + kLanes): sums in the order of
+// `multiply`, without the keys' way through memory, which only pays for many queries. Asks for the
+// same keys of the next tile.
+template <class Row, std::size_t R>
+void score_keys(const Tile& tile, std::size_t i, const float* queries, std::size_t dim,
+                float* scores) noexcept {
+  const AttentionArgs& args = tile.args;
+  const std::size_t stride = args.keys.position_stride;
+  const std::byte* const rows = tile.key(i);
+  const std::size_t step = kLanes * stride * Row::kColumns / args.head_dim;
+  const bool more = tile.first + i + kKeyTile + kLanes <= args.length;
+  const float* q[R];
+  Vec sums[R];
+  for (std::size_t r = 0; r < R; ++r) {
+    q[r] = queries + r * dim;
+    sums[r] = set1(0.0f);
+  }
+  for (std::size_t d = 0; d < args.head_dim; d += Row::kColumns) {
+    if (more) prefetch_span(rows + kKeyTile * stride + d / Row::kColumns * step, step);
+    Row::for_columns(rows, stride, d, [&](std::size_t j, Vec column) {
+      for (std::size_t r = 0; r < R; ++r) sums[r] = fma(set1(q[r][d + j]), column, sums[r]);
+    });
+  }
+  for (std::size_t r = 0; r < R; ++r) store(scores + r * kKeyTile + i, sums[r]);
+}
+
+// Scores [R][kKeyTile] of the whole tile.
+template <class Row, std::size_t R>
+void score_tile(const Tile& tile, const float* queries, std::size_t dim, float* scores) noexcept {
+  for (std::size_t i = tile.range.begin / kLanes * kLanes; i < tile.range.end; i += kLanes)
+    score_keys<Row, R>(tile, i, queries, dim, scores);
+}
+using ScoreTile = void (*)(const Tile&, const float*, std::size_t, float*) noexcept;
+// [queries - 1]
+template <class Row>
+constexpr ScoreTile kScoreTile[kMaxRowTile] = {
+    score_tile<Row, 1>, score_tile<Row, 2>, score_tile<Row, 3>, score_tile<Row, 4>,
+    score_tile<Row, 5>, score_tile<Row, 6>, score_tile<Row, 7>, score_tile<Row, 8>};
+
+template <class Row>
+bool is_whole(const Tile& tile) noexcept {
+  return are_whole<Row>(tile, (tile.range.end - 1) / kLanes * kLanes);
 }
 
 // Decodes the values of the tile to [kKeyTile][dim], hidden ones as zeros. True if all are finite.
@@ -159,10 +217,13 @@ bool load_values(const Tile& tile, std::size_t dim, float* values) noexcept {
 struct CacheType {
   void (*load_keys)(const Tile&, float*, float*) noexcept;
   bool (*load_values)(const Tile&, std::size_t, float*) noexcept;
+  bool (*is_whole)(const Tile&) noexcept;  // so that score_tile may be used
+  const ScoreTile* score_tile;
   const Multiply* multiply;
 };
 template <class Row, class Source>
-constexpr CacheType kCacheType = {load_keys<Row>, load_values<Row>, kMultiply<Source>};
+constexpr CacheType kCacheType = {load_keys<Row>, load_values<Row>, is_whole<Row>, kScoreTile<Row>,
+                                  kMultiply<Source>};
 inline const CacheType& cache_type(DType dtype) {
   if (dtype == DType::f16) return kCacheType<F16Row, Halves>;
   return dtype == DType::f32 ? kCacheType<F32Row, Floats> : kCacheType<Q8Row, Codes>;

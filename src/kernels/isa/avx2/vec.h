@@ -250,14 +250,14 @@ inline void load_columns(const std::byte* rows, std::size_t stride, Vec (&column
   columns[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(c, d));
   columns[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(c, d));
 }
-// even, odd = the first and second halves of every lane.
-inline void split_halves(Vec pairs, float* even, float* odd) {
+// The two halves of every lane.
+inline void split_halves(Vec pairs, Vec (&v)[2]) {
   const __m256i order = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15,  //
                                          0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
   const __m256i sorted = _mm256_permute4x64_epi64(
       _mm256_shuffle_epi8(_mm256_castps_si256(pairs), order), _MM_SHUFFLE(3, 1, 2, 0));
-  store(even, _mm256_cvtph_ps(_mm256_castsi256_si128(sorted)));
-  store(odd, _mm256_cvtph_ps(_mm256_extracti128_si256(sorted, 1)));
+  v[0] = _mm256_cvtph_ps(_mm256_castsi256_si128(sorted));
+  v[1] = _mm256_cvtph_ps(_mm256_extracti128_si256(sorted, 1));
 }
 // The four signed bytes of every lane.
 inline void split_bytes(Vec quads, Vec (&v)[4]) {

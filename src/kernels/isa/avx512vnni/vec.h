@@ -210,10 +210,10 @@ inline std::int32_t sum_codes16(const std::int8_t* codes) {
   return _mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4) - 16 * 128;
 }
 
-// Row `row` of a 4 x 16 part: 4 x 32 bits of rows `row`, + 4, + 8, + 12 side by side.
-inline Vec quarter(const std::byte* rows, std::size_t stride, std::size_t row) {
+// 4 x 32 bits of 4 rows, `stride` bytes apart, side by side.
+inline Vec load_quarters(const std::byte* rows, std::size_t stride) {
   const auto part = [&](std::size_t i) {
-    return _mm_loadu_ps(reinterpret_cast<const float*>(rows + (row + 4 * i) * stride));
+    return _mm_loadu_ps(reinterpret_cast<const float*>(rows + i * stride));
   };
   Vec v = _mm512_castps128_ps512(part(0));
   v = _mm512_mask_broadcast_f32x4(v, 0x00F0, part(1));
@@ -223,10 +223,11 @@ inline Vec quarter(const std::byte* rows, std::size_t stride, std::size_t row) {
 // columns[i][row] = 32 bits number i of kLanes rows, `stride` bytes apart. Loading quarters to
 // their lanes leaves only half of the shuffles of a transposition in registers.
 inline void load_columns(const std::byte* rows, std::size_t stride, Vec (&columns)[4]) {
-  const Vec r0 = quarter(rows, stride, 0);
-  const Vec r1 = quarter(rows, stride, 1);
-  const Vec r2 = quarter(rows, stride, 2);
-  const Vec r3 = quarter(rows, stride, 3);
+  const std::size_t apart = 4 * stride;
+  const Vec r0 = load_quarters(rows, apart);
+  const Vec r1 = load_quarters(rows + stride, apart);
+  const Vec r2 = load_quarters(rows + 2 * stride, apart);
+  const Vec r3 = load_quarters(rows + 3 * stride, apart);
   const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(r0, r1));
   const __m512d b = _mm512_castps_pd(_mm512_unpacklo_ps(r2, r3));
   const __m512d c = _mm512_castps_pd(_mm512_unpackhi_ps(r0, r1));
@@ -236,13 +237,13 @@ inline void load_columns(const std::byte* rows, std::size_t stride, Vec (&column
   columns[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(c, d));
   columns[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(c, d));
 }
-// even, odd = the first and second halves of every lane.
-inline void split_halves(Vec pairs, float* even, float* odd) {
+// The two halves of every lane.
+inline void split_halves(Vec pairs, Vec (&v)[2]) {
   const __m512i order = _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1,
                                          30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
   const __m512i sorted = _mm512_permutexvar_epi16(order, _mm512_castps_si512(pairs));
-  store(even, _mm512_cvtph_ps(_mm512_castsi512_si256(sorted)));
-  store(odd, _mm512_cvtph_ps(_mm512_extracti64x4_epi64(sorted, 1)));
+  v[0] = _mm512_cvtph_ps(_mm512_castsi512_si256(sorted));
+  v[1] = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(sorted, 1));
 }
 // The four signed bytes of every lane.
 inline void split_bytes(Vec quads, Vec (&v)[4]) {

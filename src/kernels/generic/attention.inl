@@ -200,7 +200,7 @@ struct Operands {
 void score(const Worker& w, const Step& step, const Operands& operands) {
   const float* const queries = w.queries + step.first * w.dim;
   if (operands.score != nullptr) {
-    operands.score[step.count - 1](operands.tile, queries, w.dim, w.scores);
+    operands.score[step.count - 1](operands.tile, queries, w.dim, w.staging, w.scores);
     return;
   }
   const Product product{queries, w.dim,           bytes(w.keys), kKeyTile * sizeof(float),
@@ -268,7 +268,7 @@ Operands tile_operands(const Worker& w, const Block& block, const Tile& tile) {
   const AttentionArgs& args = w.args;
   const CacheType& keys = cache_type(args.keys.dtype);
   const CacheType& values = cache_type(args.values.dtype);
-  const bool few = block.queries() <= kRowTile && keys.is_whole(tile);
+  const bool few = block.queries() <= kRowTile;
   if (!few) keys.load_keys(tile, w.staging, w.keys);
   const ScoreTile* const score = few ? keys.score_tile : nullptr;
   if (block.rows == 1 && args.head_dim == w.dim && args.key_mask == nullptr) {

@@ -8,11 +8,12 @@ inline Vec load_half_some(const std::byte* p, std::size_t n) {
   return load_half(rest);
 }
 
-// Decoders of cached rows. get: the values from i on, of which `left` exist, then zeros.
-// for_columns: take(j, values [i + j] of kLanes rows, `stride` bytes apart) for j in
-// [0, kColumns); as many exist.
+// Decoders of cached rows. bytes: what n values take. get: the values from i on, of which `left`
+// exist, then zeros. for_columns: take(j, values [i + j] of kLanes rows, `stride` bytes apart) for
+// j in [0, kColumns); as many exist.
 struct F32Row {
   static constexpr std::size_t kColumns = 4;
+  static constexpr std::size_t bytes(std::size_t n) { return 4 * n; }
   static Vec get(const std::byte* row, std::size_t i, std::size_t left) {
     const auto* floats = reinterpret_cast<const float*>(row) + i;
     return left >= kLanes ? load(floats) : load_first(floats, left);
@@ -27,6 +28,7 @@ struct F32Row {
 };
 struct F16Row {
   static constexpr std::size_t kColumns = 8;
+  static constexpr std::size_t bytes(std::size_t n) { return 2 * n; }
   static Vec get(const std::byte* row, std::size_t i, std::size_t left) {
     return load_half_some(row + 2 * i, left);
   }
@@ -45,6 +47,7 @@ struct F16Row {
 };
 struct Q8Row {
   static constexpr std::size_t kColumns = kQ8Block;
+  static constexpr std::size_t bytes(std::size_t n) { return n / kQ8Block * kQ8BlockBytes; }
   static Vec get(const std::byte* row, std::size_t i, std::size_t /*left*/) {
     return Codes::get(row, i);
   }
@@ -108,63 +111,55 @@ struct Tile {
   bool hidden(std::size_t i) const { return is_hidden(args, first + i); }
 };
 
-// Keys [first, first + kLanes) of which some are hidden or do not exist, through a square of
-// kLanes x kLanes floats for every kLanes values. Hidden keys become zeros, so that they cannot
-// bring a NaN in.
-template <class Row>
-void load_some_keys(const Tile& tile, std::size_t first, float* staging, float* keys) noexcept {
-  constexpr std::size_t kSquare = kLanes * kLanes;
-  const std::size_t dim = tile.args.head_dim;
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    const std::size_t key = first + lane;
-    float* const dst = staging + lane * kLanes;
-    if (key < tile.range.begin || key >= tile.range.end || tile.hidden(key)) {
-      for (std::size_t i = 0; i < dim; i += kLanes) store(dst + i * kLanes, set1(0.0f));
-    } else {
-      load_row<Row>(tile.key(key), dim, dim, dst, kSquare);
-    }
-  }
-  for (std::size_t i = 0; i < dim; i += kLanes)
-    transpose<kKeyTile>(staging + i * kLanes, keys + i * kKeyTile + first);
-}
+// kLanes cached rows, `stride` bytes apart, for for_columns.
+struct KeyRows {
+  const std::byte* data;
+  std::size_t stride;
+};
 
-// Whether for_columns may be called on keys [i, i + kLanes) of the tile.
+// Keys [first, first + kLanes) of the tile: in the cache, or, where some are hidden or do not exist
+// or end within a column, copied with zeros in their place, so that they cannot bring a NaN in.
 template <class Row>
-inline bool are_whole(const Tile& tile, std::size_t i) {
+KeyRows key_rows(const Tile& tile, std::size_t first, float* staging) {
   const AttentionArgs& args = tile.args;
-  return args.key_mask == nullptr && args.head_dim % Row::kColumns == 0 &&
-         tile.first + i + kLanes <= args.length;
+  if (args.key_mask == nullptr && args.head_dim % Row::kColumns == 0 &&
+      tile.first + first + kLanes <= args.length)
+    return {tile.key(first), args.keys.position_stride};
+  const std::size_t stride = padded_dim(args.head_dim) * sizeof(float);
+  auto* const rows = reinterpret_cast<std::byte*>(staging);
+  std::memset(rows, 0, kLanes * stride);
+  const std::size_t end = first + kLanes < tile.range.end ? first + kLanes : tile.range.end;
+  for (std::size_t key = first > tile.range.begin ? first : tile.range.begin; key < end; ++key)
+    if (!tile.hidden(key))
+      std::memcpy(rows + (key - first) * stride, tile.key(key), Row::bytes(args.head_dim));
+  return {rows, stride};
 }
 
 // Decodes and transposes the keys of the tile to [dim][kKeyTile]. Lanes outside its range stay
 // undefined: their scores are masked.
 template <class Row>
 void load_keys(const Tile& tile, float* staging, float* keys) noexcept {
-  const AttentionArgs& args = tile.args;
   for (std::size_t i = tile.range.begin / kLanes * kLanes; i < tile.range.end; i += kLanes) {
-    if (!are_whole<Row>(tile, i)) {
-      load_some_keys<Row>(tile, i, staging, keys);
-      continue;
-    }
-    for (std::size_t d = 0; d < args.head_dim; d += Row::kColumns) {
+    const KeyRows rows = key_rows<Row>(tile, i, staging);
+    for (std::size_t d = 0; d < tile.args.head_dim; d += Row::kColumns) {
       float* const dst = keys + d * kKeyTile + i;
-      Row::for_columns(tile.key(i), args.keys.position_stride, d,
+      Row::for_columns(rows.data, rows.stride, d,
                        [&](std::size_t j, Vec column) { store(dst + j * kKeyTile, column); });
     }
   }
 }
 
-// Scores of R queries (`dim` floats apart) with whole keys [i, i + kLanes): sums in the order of
-// `multiply`, without the keys' way through memory, which only pays for many queries. Asks for the
-// same keys of the next tile.
+// Scores [R][kKeyTile] of R queries (`dim` floats apart) with keys [i, i + kLanes): sums in the
+// order of `multiply`, without the keys' way through memory, which only pays for many queries. Asks
+// for the same keys of the next tile.
 template <class Row, std::size_t R>
 void score_keys(const Tile& tile, std::size_t i, const float* queries, std::size_t dim,
-                float* scores) noexcept {
+                float* staging, float* scores) noexcept {
   const AttentionArgs& args = tile.args;
-  const std::size_t stride = args.keys.position_stride;
-  const std::byte* const rows = tile.key(i);
-  const std::size_t step = kLanes * stride * Row::kColumns / args.head_dim;
-  const bool more = tile.first + i + kKeyTile + kLanes <= args.length;
+  const KeyRows rows = key_rows<Row>(tile, i, staging);
+  const bool more = tile.first + i + kKeyTile < args.length;
+  const std::byte* const next = more ? tile.key(i + kKeyTile) : nullptr;
+  const std::size_t step = kLanes * args.keys.position_stride * Row::kColumns / args.head_dim;
   const float* q[R];
   Vec sums[R];
   for (std::size_t r = 0; r < R; ++r) {
@@ -172,31 +167,27 @@ void score_keys(const Tile& tile, std::size_t i, const float* queries, std::size
     sums[r] = set1(0.0f);
   }
   for (std::size_t d = 0; d < args.head_dim; d += Row::kColumns) {
-    if (more) prefetch_span(rows + kKeyTile * stride + d / Row::kColumns * step, step);
-    Row::for_columns(rows, stride, d, [&](std::size_t j, Vec column) {
+    if (more) prefetch_span(next + d / Row::kColumns * step, step);
+    Row::for_columns(rows.data, rows.stride, d, [&](std::size_t j, Vec column) {
       for (std::size_t r = 0; r < R; ++r) sums[r] = fma(set1(q[r][d + j]), column, sums[r]);
     });
   }
   for (std::size_t r = 0; r < R; ++r) store(scores + r * kKeyTile + i, sums[r]);
 }
 
-// Scores [R][kKeyTile] of the whole tile.
+// Scores of the whole tile.
 template <class Row, std::size_t R>
-void score_tile(const Tile& tile, const float* queries, std::size_t dim, float* scores) noexcept {
+void score_tile(const Tile& tile, const float* queries, std::size_t dim, float* staging,
+                float* scores) noexcept {
   for (std::size_t i = tile.range.begin / kLanes * kLanes; i < tile.range.end; i += kLanes)
-    score_keys<Row, R>(tile, i, queries, dim, scores);
+    score_keys<Row, R>(tile, i, queries, dim, staging, scores);
 }
-using ScoreTile = void (*)(const Tile&, const float*, std::size_t, float*) noexcept;
+using ScoreTile = void (*)(const Tile&, const float*, std::size_t, float*, float*) noexcept;
 // [queries - 1]
 template <class Row>
 constexpr ScoreTile kScoreTile[kMaxRowTile] = {
     score_tile<Row, 1>, score_tile<Row, 2>, score_tile<Row, 3>, score_tile<Row, 4>,
     score_tile<Row, 5>, score_tile<Row, 6>, score_tile<Row, 7>, score_tile<Row, 8>};
-
-template <class Row>
-bool is_whole(const Tile& tile) noexcept {
-  return are_whole<Row>(tile, (tile.range.end - 1) / kLanes * kLanes);
-}
 
 // Decodes the values of the tile to [kKeyTile][dim], hidden ones as zeros. True if all are finite.
 template <class Row>
@@ -217,12 +208,11 @@ bool load_values(const Tile& tile, std::size_t dim, float* values) noexcept {
 struct CacheType {
   void (*load_keys)(const Tile&, float*, float*) noexcept;
   bool (*load_values)(const Tile&, std::size_t, float*) noexcept;
-  bool (*is_whole)(const Tile&) noexcept;  // so that score_tile may be used
   const ScoreTile* score_tile;
   const Multiply* multiply;
 };
 template <class Row, class Source>
-constexpr CacheType kCacheType = {load_keys<Row>, load_values<Row>, is_whole<Row>, kScoreTile<Row>,
+constexpr CacheType kCacheType = {load_keys<Row>, load_values<Row>, kScoreTile<Row>,
                                   kMultiply<Source>};
 inline const CacheType& cache_type(DType dtype) {
   if (dtype == DType::f16) return kCacheType<F16Row, Halves>;

@@ -254,15 +254,5 @@ inline void split_bytes(Vec quads, Vec (&v)[4]) {
   v[3] = _mm512_cvtepi32_ps(_mm512_srai_epi32(q, 24));
 }
 
-// dst[column][row] = src[row][column] of kLanes x kLanes floats, rows of dst kStride apart.
-template <std::size_t kStride>
-inline void transpose(const float* src, float* dst) {
-  Vec columns[4];
-  for (std::size_t i = 0; i < kLanes; i += 4) {
-    load_columns(reinterpret_cast<const std::byte*>(src + i), kLanes * sizeof(float), columns);
-    for (std::size_t j = 0; j < 4; ++j) store(dst + (i + j) * kStride, columns[j]);
-  }
-}
-
 }  // namespace
 }  // namespace halfbyte

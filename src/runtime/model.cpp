@@ -7,6 +7,7 @@ Model::Model(ModelFiles files, ThreadPool& pool, const LoadOptions& options)
       plan_(make_plan(files_.spec())),
       pool_(pool),
       features_(options.features),
+      compute_(options.compute),
       row_ops_(select_rows(options.features).ops),
       weights_(files_, plan_, options.features, options.compute, pool, options.progress) {}
 

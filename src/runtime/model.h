@@ -33,6 +33,10 @@ class Model {
   const Plan& plan() const { return plan_; }
   const Weights& weights() const { return weights_; }
   const RowOps& row_ops() const { return row_ops_; }
+  // For caches of that type.
+  AttentionChoice attention(DType cache) const {
+    return choose_attention(cache, compute_, features_);
+  }
   CpuFeatures features() const { return features_; }
   ThreadPool& pool() const { return pool_; }
   // True where every matrix is f32: then the KV cache is f32, too, unless asked otherwise.
@@ -44,6 +48,7 @@ class Model {
   Plan plan_;
   ThreadPool& pool_;
   CpuFeatures features_;
+  std::optional<Compute> compute_;
   const RowOps& row_ops_;
   Weights weights_;
 };

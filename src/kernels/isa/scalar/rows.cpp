@@ -24,8 +24,9 @@ const IsaRows& scalar_rows() {
   static const std::vector<LinearKernel> linear =
       linear_kernels("scalar", {}, {{kRows, std::size(kRows)}});
   static const RowKernel rows[] = {{"scalar", {}, scalar_row_ops()}};
+  static const AttentionKernel attention[] = {{"scalar", {}, Compute::f32, scalar_attention()}};
   static const std::vector<PeakKernel> peaks = peak_kernels({}, scalar_peak_rows());
-  static const IsaRows isa = {"scalar", 0, linear, rows, peaks};
+  static const IsaRows isa = {"scalar", 0, linear, rows, attention, peaks};
   return isa;
 }
 

@@ -5,8 +5,9 @@
 #include <cstdint>
 #include <cstring>
 
+#include <immintrin.h>
+
 #include "kernels/generic/compiler.h"
-#include "kernels/isa/avx512vnni/vec.h"
 #include "kernels/packed_matrix.h"
 
 namespace halfbyte {
@@ -15,6 +16,7 @@ namespace {
 // Each needs those before it.
 // clang-format off
 #include "kernels/generic/unroll.inl"
+#include "kernels/isa/avx512vnni/vec.inl"
 #include "kernels/generic/attention_layout.inl"
 #include "kernels/generic/math.inl"
 #include "kernels/generic/attention_product.inl"

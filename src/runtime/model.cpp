@@ -9,7 +9,10 @@ Model::Model(ModelFiles files, ThreadPool& pool, const LoadOptions& options)
       features_(options.features),
       compute_(options.compute),
       row_ops_(select_rows(options.features).ops),
-      weights_(files_, plan_, options.features, options.compute, pool, options.progress) {}
+      weights_(files_, plan_, options.features, options.compute, pool, options.progress) {
+  // Attention does not round what nothing else rounds.
+  if (!compute_ && is_full_precision()) compute_ = Compute::f32;
+}
 
 std::unique_ptr<Model> Model::open(const std::string& path, ThreadPool& pool,
                                    const LoadOptions& options) {

@@ -1,38 +1,28 @@
 // Attention of every instruction set that this CPU can run, one thread:
-//   ISA.CACHE/rows/length/kv_heads/group/head_dim    the rows are the last of `length` positions.
+//   ISA.COMPUTE.CACHE/rows/length/kv_heads/group/head_dim    the rows are the last of `length`
+// positions.
 // GB/s are keys and values, each counted once a call; GFLOPS are the two products. One row is
 // decoding: many kv heads do not fit the caches, one does.
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
+#include "aligned.h"
 #include "kernels/registry.h"
 
 namespace halfbyte {
 namespace {
-
-struct Free {
-  void operator()(void* p) const { std::free(p); }
-};
-template <typename T>
-using Array = std::unique_ptr<T[], Free>;
-template <typename T>
-Array<T> allocate(std::size_t count) {
-  return Array<T>(static_cast<T*>(std::aligned_alloc(64, (count * sizeof(T) + 127) / 64 * 64)));
-}
 
 struct Problem {
   AttentionArgs args;
   Array<float> q, out;
   Array<std::byte> keys, values, scratch;
 
-  Problem(const RowOps& ops, const benchmark::State& state, DType type) {
+  Problem(const benchmark::State& state, DType type) {
     const auto size = [&](int i) { return static_cast<std::size_t>(state.range(i)); };
     args.rows = size(0);
     args.length = size(1);
@@ -51,15 +41,16 @@ struct Problem {
     for (std::size_t i = 0; i < args.rows * args.q_stride; ++i) q[i] = normal(random);
     args.q = q.get();
     args.out = out.get();
-    args.keys = fill(ops, type, keys);
-    args.values = fill(ops, type, values);
+    args.keys = fill(type, keys);
+    args.values = fill(type, values);
   }
 
   std::size_t cache_bytes() const { return args.kv_heads * args.keys.head_stride; }
 
  private:
   // The same few rows over and over: making them takes longer than the benchmark.
-  CacheView fill(const RowOps& ops, DType type, Array<std::byte>& cache) const {
+  CacheView fill(DType type, Array<std::byte>& cache) const {
+    const RowOps& ops = select_rows(detect_cpu_features()).ops;
     constexpr std::size_t kDistinct = 61;
     const std::size_t row = *row_bytes(type, args.head_dim);
     const std::size_t rows = args.kv_heads * args.length;
@@ -80,11 +71,11 @@ struct Problem {
   }
 };
 
-void run(benchmark::State& state, const RowOps& ops, DType type) {
-  const Problem p(ops, state, type);
+void run(benchmark::State& state, const AttentionOps& ops, DType type) {
+  const Problem p(state, type);
   const AttentionArgs& args = p.args;
   for (auto _ : state) {
-    ops.attention(args, 0, args.heads, 0, args.rows, p.scratch.get());
+    ops.rows(args, 0, args.heads, 0, args.rows, p.scratch.get());
     benchmark::ClobberMemory();
   }
   const auto rate = [&](double amount) {
@@ -98,10 +89,12 @@ void run(benchmark::State& state, const RowOps& ops, DType type) {
 
 const bool registered = [] {
   for (const IsaRows* isa : all_isas()) {
-    for (const RowKernel& kernel : isa->rows) {
+    for (const AttentionKernel& kernel : isa->attention) {
       if (!detect_cpu_features().includes(kernel.needs)) continue;
       for (DType type : {DType::f16, DType::q8_0, DType::f32}) {
-        const std::string name = std::string(kernel.isa) + "." + std::string(halfbyte::name(type));
+        const std::string name = std::string(kernel.isa) +
+                                 (kernel.compute == Compute::bf16 ? ".bf16." : ".f32.") +
+                                 std::string(halfbyte::name(type));
         auto* bench = benchmark::RegisterBenchmark(
             name.c_str(), [&kernel, type](benchmark::State& s) { run(s, kernel.ops, type); });
         bench->Args({1, 4096, 64, 3, 64})->Args({1, 4096, 4, 3, 64})->Args({1, 4096, 64, 1, 64});

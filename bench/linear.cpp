@@ -3,29 +3,17 @@
 // k is rounded up to a whole block. Sizes: matrices for caches and for memory. Filter by kernel
 // name, for example
 //   bench_kernels --benchmark_filter=avx512vnni.q4_0
-#include <cstdlib>
-#include <memory>
 #include <random>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
+#include "aligned.h"
 #include "kernels/packed.h"
 #include "kernels/registry.h"
 
 namespace halfbyte {
 namespace {
-
-struct Free {
-  void operator()(void* p) const { std::free(p); }
-};
-template <typename T>
-using Array = std::unique_ptr<T[], Free>;
-template <typename T>
-Array<T> allocate(std::size_t count) {
-  const std::size_t bytes = (count * sizeof(T) + 63) / 64 * 64 + 64;
-  return Array<T>(static_cast<T*>(std::aligned_alloc(64, bytes)));
-}
 
 struct Problem {
   std::size_t n, k, rows;

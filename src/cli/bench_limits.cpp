@@ -54,7 +54,7 @@ double bytes_of_key(const Session& session) {
   return static_cast<double>(session.kv_bytes()) / static_cast<double>(session.context()) / layers;
 }
 
-// Attention multiplies in f32: q.k and then weights times v.
+// Attention multiplies q.k and then weights times v.
 double attention_operations(const StackSpec& stack, double keys) {
   return 4.0 * stack.heads * stack.head_dim * keys;
 }
@@ -75,7 +75,9 @@ Work prefill_work(const Session& session, std::uint64_t depth, std::uint64_t tok
   add_weights(model, tokens > 1, static_cast<double>(tokens), 1.0, work);
   double keys = 0.0;
   for (std::uint64_t i = 0; i < tokens; ++i) keys += visible_keys(stack, depth + i);
-  work.operations[index(PeakKind::f32)] += attention_operations(stack, keys);
+  const AttentionKernel& attention = *model.attention(session.kv_type()).prefill;
+  const PeakKind kind = attention.compute == Compute::bf16 ? PeakKind::bf16 : PeakKind::f32;
+  work.operations[index(kind)] += attention_operations(stack, keys);
   work.bytes = work.weight_bytes + visible_keys(stack, depth + tokens - 1) * bytes_of_key(session);
   return work;
 }

@@ -104,6 +104,20 @@ const DenseKernel& select_dense(CpuFeatures features) {
   return best_of(&IsaRows::dense, features);
 }
 
+AttentionChoice choose_attention(DType cache, std::optional<Compute> compute,
+                                 CpuFeatures features) {
+  const bool exact = cache == DType::f32 || compute == Compute::f32;
+  AttentionChoice choice;
+  for (const IsaRows* isa : all_isas()) {
+    for (const AttentionKernel& row : isa->attention) {
+      if (!features.includes(row.needs)) continue;
+      if (row.compute == Compute::f32) choice.decode = &row;
+      if (row.compute == Compute::f32 || !exact) choice.prefill = &row;
+    }
+  }
+  return choice;
+}
+
 const PeakKernel* select_peak(PeakKind kind, CpuFeatures features) {
   const PeakKernel* best = nullptr;
   for (const IsaRows* isa : all_isas()) {

@@ -22,6 +22,11 @@ namespace halfbyte {
 // same results.
 enum class Phase : std::uint8_t { decode, prefill };
 
+// How inputs meet the weights. int8: of quantized matrices; float matrices compute in f32 then.
+// bf16: of all but f32 matrices, in prefill, where the CPU has such instructions; what it does not
+// serve computes in f32.
+enum class Compute : std::uint8_t { int8, bf16, f32 };
+
 struct LinearKernel {
   std::string_view name;  // "avx512vnni.q4_k.decode"
   std::string_view isa;   // its folder
@@ -46,6 +51,14 @@ struct DenseKernel {
   DenseMultiply multiply;
 };
 
+// Its products are in f32, or in bfloat16, which is for prefill.
+struct AttentionKernel {
+  std::string_view isa;
+  CpuFeatures needs;
+  Compute compute;
+  AttentionOps ops;
+};
+
 // A loop that shows what the processor can do at most (kernels/peak.h).
 struct PeakKernel {
   std::string_view name;
@@ -64,16 +77,12 @@ struct IsaRows {
   int rank;  // of two rows that could run, the higher rank runs
   std::span<const LinearKernel> linear;
   std::span<const RowKernel> rows;
+  std::span<const AttentionKernel> attention;
   std::span<const PeakKernel> peaks = {};
   std::span<const DenseKernel> dense = {};
 };
 
 std::span<const IsaRows* const> all_isas();  // in ascending rank
-
-// How inputs meet the weights. int8: of quantized matrices; float matrices compute in f32 then.
-// bf16: of all but f32 matrices, in prefill, where the CPU has such instructions; what it does not
-// serve computes in f32.
-enum class Compute : std::uint8_t { int8, bf16, f32 };
 
 // The row that runs for this weight type, phase and CPU; never nullptr for a type that can be
 // packed, since the scalar rows need nothing.
@@ -91,6 +100,15 @@ LinearChoice choose_linear(DType weight, std::optional<Compute> compute, CpuFeat
 
 const RowKernel& select_rows(CpuFeatures features);
 const DenseKernel& select_dense(CpuFeatures features);
+
+// The attention of a cache of rounded keys and values, or of one in f32, which keeps f32 products;
+// so does Compute::f32.
+struct AttentionChoice {
+  const AttentionKernel* decode = nullptr;
+  const AttentionKernel* prefill = nullptr;
+};
+AttentionChoice choose_attention(DType cache, std::optional<Compute> compute, CpuFeatures features);
+
 // nullptr where the CPU has no instruction of that kind; f32, int8 and read are everywhere.
 const PeakKernel* select_peak(PeakKind kind, CpuFeatures features);
 

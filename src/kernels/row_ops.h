@@ -64,7 +64,22 @@ struct AttentionParts {
   std::size_t chunks = 0;
 };
 
-// The functions of one instruction set.
+// Attention of one instruction set.
+struct AttentionOps {
+  // Rows [row_begin, row_end) of heads [head_begin, head_end). `scratch`: this thread's own,
+  // attention_scratch_bytes(args) long, 64-byte aligned. A row that sees no key gives zeros.
+  void (*rows)(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+               std::size_t row_begin, std::size_t row_end, std::byte* scratch) noexcept;
+  // The same in two steps, which share the keys out where rows are few: all rows of heads
+  // [head_begin, head_end) against the keys of one chunk (of those in `parts`), then, when all
+  // chunks that a row sees are there, the outputs.
+  void (*part)(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+               std::size_t chunk, const AttentionParts& parts, std::byte* scratch) noexcept;
+  void (*merge)(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
+                const AttentionParts& parts) noexcept;
+};
+
+// The other functions of one instruction set.
 struct RowOps {
   // codes, scales and sums of rows [begin, end) of x ([rows, k], x_stride floats apart). Every ISA
   // gives the same bits (reference/row_ops_quantize.cpp has the formula). A group with an infinity
@@ -97,18 +112,6 @@ struct RowOps {
   // Stores f32 [n] as the cache's type (f32, f16, q8_0: n a multiple of 32). f16 rounds to nearest
   // even; q8_0 has the codes of quantize_rows and its scale as f16.
   void (*store_cache)(const float* x, std::size_t n, DType dtype, std::byte* dst) noexcept;
-  // Rows [row_begin, row_end) of heads [head_begin, head_end). `scratch`: this thread's own,
-  // attention_scratch_bytes(args) long, 64-byte aligned. A row that sees no key gives zeros.
-  void (*attention)(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
-                    std::size_t row_begin, std::size_t row_end, std::byte* scratch) noexcept;
-  // The same in two steps, which share the keys out where rows are few: all rows of heads
-  // [head_begin, head_end) against the keys of one chunk (of those in `parts`), then, when all
-  // chunks that a row sees are there, the outputs.
-  void (*attention_part)(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
-                         std::size_t chunk, const AttentionParts& parts,
-                         std::byte* scratch) noexcept;
-  void (*attention_merge)(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
-                          const AttentionParts& parts) noexcept;
 };
 
 // The chunks that any row sees, with no memory for them yet.

@@ -25,6 +25,6 @@ struct AttentionThread {
 };
 
 // Called by every thread of the region. The outputs are there after the next barrier.
-void attend(const RowOps& ops, const AttentionArgs& args, const AttentionThread& thread);
+void attend(const AttentionOps& ops, const AttentionArgs& args, const AttentionThread& thread);
 
 }  // namespace halfbyte

@@ -440,7 +440,9 @@ class Runner {
   void attend_segments(const ArgsOf& args_of) {
     for (std::size_t i = 0; i < pass_.segments.size(); ++i) {
       if (i > 0) team_.barrier();
-      attend(ops_, args_of(pass_.segments[i]),
+      const AttentionArgs args = args_of(pass_.segments[i]);
+      const AttentionChoice& choice = model_.attention.of(args.keys.dtype);
+      attend(phase_ == Phase::prefill ? choice.prefill->ops : choice.decode->ops, args,
              {thread_, team_, scratch_.kernel, space_.attention_parts()});
     }
   }

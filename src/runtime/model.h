@@ -21,12 +21,24 @@ struct LoadOptions {
   ProgressSink progress;
 };
 
+// The attention kernels for each kind of cache.
+struct AttentionChoices {
+  AttentionChoice plain;    // f32 keys and values
+  AttentionChoice rounded;  // all others
+
+  AttentionChoices(std::optional<Compute> compute, CpuFeatures features)
+      : plain(choose_attention(DType::f32, compute, features)),
+        rounded(choose_attention(DType::f16, compute, features)) {}
+  const AttentionChoice& of(DType cache) const { return cache == DType::f32 ? plain : rounded; }
+};
+
 // What running needs of a model: lent by a Model, or put together for some of its blocks.
 struct ModelView {
   const Plan& plan;
   const Weights& weights;
   const RowOps& ops;
   ThreadPool& pool;
+  AttentionChoices attention;
 };
 
 class Model {
@@ -41,9 +53,13 @@ class Model {
   const Plan& plan() const { return plan_; }
   const Weights& weights() const { return weights_; }
   const RowOps& row_ops() const { return row_ops_; }
+  // For caches of that type.
+  AttentionChoice attention(DType cache) const {
+    return choose_attention(cache, compute_, features_);
+  }
   CpuFeatures features() const { return features_; }
   ThreadPool& pool() const { return pool_; }
-  ModelView view() const { return {plan_, weights_, row_ops_, pool_}; }
+  ModelView view() const { return {plan_, weights_, row_ops_, pool_, {compute_, features_}}; }
   // True where every matrix is f32: then the KV cache is f32, too, unless asked otherwise.
   bool is_full_precision() const;
   std::uint64_t file_bytes() const { return files_.checkpoint().bytes(); }
@@ -53,6 +69,7 @@ class Model {
   Plan plan_;
   ThreadPool& pool_;
   CpuFeatures features_;
+  std::optional<Compute> compute_;
   const RowOps& row_ops_;
   Weights weights_;
 };

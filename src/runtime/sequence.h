@@ -23,6 +23,7 @@ class Sequence {
   std::uint64_t context() const { return context_; }
   std::uint64_t position() const { return position_; }  // tokens read so far
   std::uint64_t kv_bytes() const { return cache_.bytes(); }
+  DType kv_type() const { return cache_.dtype(); }
 
   // Forgets everything from `position` on. What is left stays as it was read: with dynamic scaling,
   // scaled for as long a text as was read with it.

@@ -28,6 +28,7 @@ class Session {
   std::uint64_t context() const { return sequence_.context(); }
   std::uint64_t position() const { return sequence_.position(); }  // tokens read so far
   std::uint64_t kv_bytes() const { return sequence_.kv_bytes(); }
+  DType kv_type() const { return sequence_.kv_type(); }
   std::uint64_t workspace_bytes() const { return batch_.workspace().bytes(); }
 
   // Times the steps of all passes from now on; nullptr: no longer. It must outlive them.

@@ -98,13 +98,13 @@ class AttentionCase {
   std::byte* value(std::size_t head, std::size_t position) { return at(values_, head, position); }
 
   // Runs the whole problem and returns the outputs [rows, stride] with the floats around them.
-  std::vector<float> run(const RowOps& ops) {
+  std::vector<float> run(const AttentionOps& ops) {
     std::fill(out_.begin(), out_.end(), kUntouched);
-    ops.attention(args(), 0, shape_.heads, 0, shape_.rows, scratch());
+    ops.rows(args(), 0, shape_.heads, 0, shape_.rows, scratch());
     return out_;
   }
   // The same, the keys in chunks (the last ones first) and then merged, head by head.
-  std::vector<float> run_in_parts(const RowOps& ops) {
+  std::vector<float> run_in_parts(const AttentionOps& ops) {
     std::fill(out_.begin(), out_.end(), kUntouched);
     const AttentionArgs a = args();
     AttentionParts parts = attention_parts(a);
@@ -115,10 +115,9 @@ class AttentionCase {
     const std::size_t group = a.heads / a.kv_heads;
     for (std::size_t chunk = parts.first_chunk + parts.chunks; chunk > parts.first_chunk; --chunk) {
       for (std::size_t head = 0; head < a.heads; head += group)
-        ops.attention_part(a, head, head + group, chunk - 1, parts, scratch());
+        ops.part(a, head, head + group, chunk - 1, parts, scratch());
     }
-    for (std::size_t head = 0; head < a.heads; ++head)
-      ops.attention_merge(a, head, head + 1, parts);
+    for (std::size_t head = 0; head < a.heads; ++head) ops.merge(a, head, head + 1, parts);
     return out_;
   }
   float output(const std::vector<float>& out, std::size_t row, std::size_t head,
@@ -163,6 +162,28 @@ class AttentionCase {
       scores[k] = score;
     }
     return weighted_sum(scores, kv_head);
+  }
+
+  // What rounding to bfloat16 (8 bits, to nearest) may change: scores by 2^-8 of the product of the
+  // norms of query and key, then weights, their rounding and that of the values.
+  double bf16_bound(std::size_t row, std::size_t head) {
+    const AttentionArgs a = args();
+    const std::size_t kv_head = head / (shape_.heads / shape_.kv_heads);
+    const float* q = a.q + row * stride_ + head * shape_.head_dim;
+    double longest_key = 0.0;
+    double largest_value = 0.0;
+    for (std::size_t k = 0; k < shape_.length; ++k) {
+      double norm = 0.0;
+      for (std::size_t i = 0; i < shape_.head_dim; ++i) {
+        norm += std::pow(element(key(kv_head, k), i), 2);
+        largest_value = std::max(largest_value, std::abs(element(value(kv_head, k), i)));
+      }
+      if (sees(row, k)) longest_key = std::max(longest_key, std::sqrt(norm));
+    }
+    double query = 0.0;
+    for (std::size_t i = 0; i < shape_.head_dim; ++i) query += double{q[i]} * q[i];
+    const double scores = std::sqrt(query) * longest_key * a.scale / 256 + 1e-5;
+    return largest_value * (std::expm1(2 * scores) + 3.0 / 512);
   }
 
  private:

@@ -12,9 +12,10 @@
 namespace halfbyte {
 namespace {
 
-class AttentionTest : public ::testing::TestWithParam<RowKernel> {
+class AttentionTest : public ::testing::TestWithParam<AttentionKernel> {
  protected:
-  const RowOps& ops() const { return GetParam().ops; }
+  const AttentionOps& ops() const { return GetParam().ops; }
+  bool bf16() const { return GetParam().compute == Compute::bf16; }
 
   void check(const AttentionShape& shape) {
     AttentionCase problem(shape);
@@ -23,8 +24,9 @@ class AttentionTest : public ::testing::TestWithParam<RowKernel> {
     for (std::size_t row = 0; row < shape.rows; ++row) {
       for (std::size_t head = 0; head < shape.heads; ++head) {
         const std::vector<double> exact = problem.exact(row, head);
+        const double bound = bf16() ? problem.bf16_bound(row, head) : 5e-6;
         for (std::size_t i = 0; i < shape.head_dim; ++i)
-          ASSERT_NEAR(problem.output(out, row, head, i), exact[i], 5e-6)
+          ASSERT_NEAR(problem.output(out, row, head, i), exact[i], bound)
               << shape << ": row " << row << ", head " << head << ", at " << i;
       }
     }
@@ -108,7 +110,7 @@ TEST_P(AttentionTest, RowsWithoutKeysAreZero) {
   AttentionArgs args = problem.args();
   args.length = 0;
   args.key_mask = nullptr;
-  ops().attention(args, 0, 1, 0, shape.rows, problem.scratch());
+  ops().rows(args, 0, 1, 0, shape.rows, problem.scratch());
   for (std::size_t i = 0; i < 32; ++i) EXPECT_EQ(args.out[i], 0.0f);
 }
 
@@ -120,7 +122,9 @@ TEST_P(AttentionTest, LargeScoresDoNotOverflow) {
   for (std::size_t row = 0; row < shape.rows; ++row) {
     const std::vector<double> exact = problem.exact(row, 0);
     for (std::size_t i = 0; i < 32; ++i)
-      ASSERT_NEAR(problem.output(out, row, 0, i), exact[i], 0.05) << row;
+      ASSERT_NEAR(problem.output(out, row, 0, i), exact[i],
+                  bf16() ? problem.bf16_bound(row, 0) : 0.05)
+          << row;
   }
 }
 
@@ -179,8 +183,8 @@ TEST_P(AttentionTest, BitsDoNotDependOnTheSplit) {
         args.out = split.data() + 1;
         for (std::size_t head = 0; head < shape.heads; head += head_step)
           for (std::size_t row = 0; row < shape.rows; row += row_step)
-            ops().attention(args, head, std::min(head + head_step, shape.heads), row,
-                            std::min(row + row_step, shape.rows), problem.scratch());
+            ops().rows(args, head, std::min(head + head_step, shape.heads), row,
+                       std::min(row + row_step, shape.rows), problem.scratch());
         ASSERT_EQ(std::memcmp(split.data(), whole.data(), whole.size() * sizeof(float)), 0)
             << shape << " in steps of " << row_step << " rows, " << head_step << " heads";
       }
@@ -201,7 +205,7 @@ TEST_P(AttentionTest, DecodeRepeatsPrefill) {
     args.rows = 1;
     args.first_position = row;
     args.length = row + 1;
-    ops().attention(args, 0, 4, 0, 1, problem.scratch());
+    ops().rows(args, 0, 4, 0, 1, problem.scratch());
     for (std::size_t i = 0; i < alone.size(); ++i)
       ASSERT_EQ(alone[i], problem.output(prefill, row, 0, i)) << "row " << row;
   }
@@ -239,7 +243,7 @@ TEST_P(AttentionTest, RowsBeyondAChunkDoNotDependOnEachOther) {
     args.rows = 1;
     args.first_position += row;
     args.length = args.first_position + 1;
-    ops().attention(args, 0, 3, 0, 1, problem.scratch());
+    ops().rows(args, 0, 3, 0, 1, problem.scratch());
     for (std::size_t i = 0; i < alone.size(); ++i)
       ASSERT_EQ(alone[i], problem.output(together, row, 0, i)) << "row " << row;
   }
@@ -251,13 +255,40 @@ TEST_P(AttentionTest, MayOverwriteItsQueries) {
   const std::vector<float> apart = problem.run(ops());
   AttentionArgs args = problem.args();
   args.out = problem.q().data() + 1;
-  ops().attention(args, 0, 4, 0, 20, problem.scratch());
+  ops().rows(args, 0, 4, 0, 20, problem.scratch());
   for (std::size_t row = 0; row < 20; ++row)
     for (std::size_t i = 0; i < 128; ++i)
       ASSERT_EQ(problem.output(problem.q(), row, 0, i), problem.output(apart, row, 0, i));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, AttentionTest, ::testing::ValuesIn(runnable_row_kernels()),
+// Bounds are for the worst case; roundings mostly cancel. A row that sees one key gets its value,
+// rounded: weights add up to 1.
+TEST_P(AttentionTest, RoundingMostlyCancels) {
+  for (DType cache : {DType::f16, DType::q8_0}) {
+    const AttentionShape shape{
+        .rows = 70, .length = 330, .heads = 2, .kv_heads = 1, .head_dim = 64, .cache = cache};
+    AttentionCase problem(shape);
+    const std::vector<float> out = problem.run(ops());
+    double error = 0.0;
+    double size = 0.0;
+    for (std::size_t row = 0; row < shape.rows; ++row) {
+      const std::vector<double> exact = problem.exact(row, 1);
+      for (std::size_t i = 0; i < shape.head_dim; ++i) {
+        error += std::pow(problem.output(out, row, 1, i) - exact[i], 2);
+        size += exact[i] * exact[i];
+      }
+    }
+    EXPECT_LT(std::sqrt(error / size), bf16() ? 0.008 : 1e-5);
+  }
+  AttentionCase single({.rows = 9, .length = 9, .head_dim = 32, .window = 1});
+  const std::vector<float> out = single.run(ops());
+  for (std::size_t i = 0; i < 32; ++i) {
+    const double exact = single.exact(8, 0)[i];
+    EXPECT_NEAR(single.output(out, 8, 0, i), exact, std::abs(exact) / 256);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, AttentionTest, ::testing::ValuesIn(runnable_attention_kernels()),
                          [](const auto& test) { return std::string(test.param.isa); });
 
 }  // namespace

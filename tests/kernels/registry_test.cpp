@@ -74,6 +74,25 @@ TEST(RegistryTest, SelectsByTheFeaturesOfX86) {
   EXPECT_EQ(select_rows(alder_lake).isa, "avx2");
   EXPECT_EQ(select_rows(cascade_lake).isa, "avx512vnni");
 }
+
+// Decoding and whatever must be exact multiply in f32.
+TEST(Registry, AttentionOfPrefillIsBf16WhereTheCpuHasIt) {
+  using enum CpuFeature;
+  const CpuFeatures all = {~0u};
+  CpuFeatures no_tiles = all;
+  no_tiles.bits &= ~static_cast<std::uint32_t>(amx_bf16);
+  const auto prefill = [](DType cache, std::optional<Compute> compute, CpuFeatures cpu) {
+    const AttentionKernel& row = *choose_attention(cache, compute, cpu).prefill;
+    return std::string(row.isa) + (row.compute == Compute::bf16 ? " bf16" : "");
+  };
+  EXPECT_EQ(prefill(DType::f16, std::nullopt, all), "amx bf16");
+  EXPECT_EQ(prefill(DType::q8_0, Compute::int8, no_tiles), "avx512bf16 bf16");
+  EXPECT_EQ(prefill(DType::f16, Compute::f32, all), "avx512vnni");
+  EXPECT_EQ(prefill(DType::f32, Compute::bf16, all), "avx512vnni");
+  EXPECT_EQ(prefill(DType::f16, std::nullopt, cpu_features({avx2})), "avx2");
+  EXPECT_EQ(choose_attention(DType::f16, std::nullopt, all).decode->isa, "avx512vnni");
+  EXPECT_EQ(choose_attention(DType::f16, std::nullopt, {}).decode->isa, "scalar");
+}
 #endif
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/registry.h"
+#include "support/amx_emulator.h"
 
 namespace halfbyte {
 
@@ -13,6 +14,15 @@ inline std::vector<RowKernel> runnable_row_kernels() {
   for (const IsaRows* isa : all_isas())
     for (const RowKernel& kernel : isa->rows)
       if (detect_cpu_features().includes(kernel.needs)) kernels.push_back(kernel);
+  return kernels;
+}
+
+// Those with tiles run in an emulator where the CPU has none.
+inline std::vector<AttentionKernel> runnable_attention_kernels() {
+  std::vector<AttentionKernel> kernels;
+  for (const IsaRows* isa : all_isas())
+    for (const AttentionKernel& kernel : isa->attention)
+      if (test::features_to_test().includes(kernel.needs)) kernels.push_back(kernel);
   return kernels;
 }
 

@@ -65,14 +65,16 @@ TEST_F(Phases, Bf16LosesLessThanInt8) {
 
 TEST_F(Phases, PrefillHasTheSameBitsForAnyThreadsAndChunks) {
   for (const CpuFeatures features : features_with_bf16()) {
-    std::vector<float> first;
-    for (const std::size_t threads : {1u, 2u, 3u, 7u}) {
-      ThreadPool pool(threads);
-      const auto model = Model::open(path_, pool, options(features, Compute::bf16));
-      for (const std::uint64_t chunk : {512u, 7u}) {
-        const std::vector<float> logits = prefilled(*model, chunk);
-        if (first.empty()) first = logits;
-        EXPECT_TRUE(logits == first) << threads << " threads, chunks of " << chunk;
+    for (const Compute compute : {Compute::bf16, Compute::int8}) {
+      std::vector<float> first;
+      for (const std::size_t threads : {1u, 2u, 3u, 7u}) {
+        ThreadPool pool(threads);
+        const auto model = Model::open(path_, pool, options(features, compute));
+        for (const std::uint64_t chunk : {512u, 7u}) {
+          const std::vector<float> logits = prefilled(*model, chunk);
+          if (first.empty()) first = logits;
+          EXPECT_TRUE(logits == first) << threads << " threads, chunks of " << chunk;
+        }
       }
     }
   }

@@ -230,7 +230,7 @@ struct BlockRunner::Impl {
     std::vector<int> wanted;
     add_weights(wanted, plan.embed);
     const Weights weights = load(std::nullopt, wanted);
-    const ModelView model{plan, weights, ops, pool};
+    const ModelView model{plan, weights, ops, pool, {Compute::f32, features}};
     for_samples(model, stack_of(block), block, nullptr,
                 [&](const Pass& pass, Segment&, std::size_t i) {
                   run_embed(pass);
@@ -242,7 +242,7 @@ struct BlockRunner::Impl {
   void run(const Block& block, const BlockPass& asked) {
     const StackPlan& stack = stack_of(block);
     const Weights weights = load(asked.compute, weights_of(plan, block));
-    const ModelView model{plan, weights, ops, pool};
+    const ModelView model{plan, weights, ops, pool, {Compute::f32, features}};
     const std::size_t end = std::min(block.end, asked.end);
     const bool crosses = two_stacks() && !block.encoder;
     for_samples(model, stack, block, asked.tap, [&](const Pass& pass, Segment& one, std::size_t i) {
@@ -260,7 +260,7 @@ struct BlockRunner::Impl {
     std::vector<int> wanted;
     add_weights(wanted, std::span(stack.steps).subspan(block.end));
     const Weights weights = load(std::nullopt, wanted);
-    const ModelView model{plan, weights, ops, pool};
+    const ModelView model{plan, weights, ops, pool, {Compute::f32, features}};
     for_samples(model, stack, block, nullptr, [&](const Pass& pass, Segment&, std::size_t i) {
       streams[(block.index + 1) % 2].read(i, residual());
       run_steps(pass, block.end, stack.steps.size());
@@ -310,7 +310,7 @@ std::vector<double> BlockRunner::head_squares() {
   std::vector<int> wanted;
   add_weights(wanted, tail.steps);
   const Weights weights = impl_->load(std::nullopt, wanted);
-  const ModelView model{plan, weights, impl_->ops, impl_->pool};
+  const ModelView model{plan, weights, impl_->ops, impl_->pool, {Compute::f32, impl_->features}};
   std::vector<double> squares(width);
   impl_->for_samples(model, tail, {}, nullptr, [&](const Pass& pass, Segment&, std::size_t i) {
     impl_->streams[stream].read(i, impl_->residual());

@@ -10,6 +10,7 @@ static_assert(kAttentionChunk % kKeyTile == 0);
 constexpr std::size_t kBlockQueries = 256;
 constexpr std::size_t kMaxLanes = 16;      // of any ISA
 constexpr std::size_t kMaxRowTile = 8;     // query rows in registers, of any ISA
+constexpr std::size_t kMaxStepRows = 32;   // query rows that go through a tile together
 constexpr std::size_t kQ8BlockBytes = 34;  // f16 scale, 32 codes
 constexpr std::size_t kQ8Block = 32;
 
@@ -29,7 +30,8 @@ struct KeyRange {
   std::size_t end;
 };
 
-// Offsets in floats of a thread's scratch; each part starts on 64 bytes. D = padded_dim.
+// Offsets in floats of a thread's scratch; each part starts on 64 bytes. D = padded_dim. Where the
+// products are in bfloat16, so are queries, keys and values, in less room.
 struct AttentionLayout {
   std::size_t queries;  // [kBlockQueries][D], scaled
   std::size_t parts;    // [kBlockQueries][part_floats], of one chunk
@@ -37,7 +39,8 @@ struct AttentionLayout {
   std::size_t keys;     // [D][kKeyTile], a tile transposed
   std::size_t values;   // [kKeyTile][D]
   std::size_t staging;  // [kMaxLanes][D] floats, keys before they are transposed
-  std::size_t scores;   // [kMaxRowTile][kKeyTile]
+  std::size_t scores;   // [kMaxStepRows][kKeyTile]
+  std::size_t weights;  // the same in bfloat16
   std::size_t hidden;   // [kKeyTile], -inf for keys that key_mask hides, else 0
   std::size_t ranges;   // [kBlockQueries] of KeyRange: the keys that each query sees
   std::size_t end;
@@ -52,7 +55,8 @@ constexpr AttentionLayout attention_layout(std::size_t head_dim) {
   at.values = at.keys + kKeyTile * dim;
   at.staging = at.values + kKeyTile * dim;
   at.scores = at.staging + kMaxLanes * dim;
-  at.hidden = at.scores + kMaxRowTile * kKeyTile;
+  at.weights = at.scores + kMaxStepRows * kKeyTile;
+  at.hidden = at.weights + kMaxStepRows * kKeyTile / 2;
   at.ranges = at.hidden + kKeyTile;
   at.end = at.ranges + kBlockQueries * sizeof(KeyRange) / sizeof(float);
   return at;

@@ -1,20 +1,29 @@
 // The small matrix product of attention, over the vocabulary of an ISA's vec.h: scores = Q K^T and
 // outputs += P V, with keys or channels in the lanes. Included in an anonymous namespace.
 
-inline void prefetch(const std::byte* p) {
-  __builtin_prefetch(p, 0, 2);
+// Asks for memory. A core waits for only so many lines at a time, so little should be asked for at
+// once.
+inline void prefetch_span(const std::byte* p, std::size_t bytes) {
+  constexpr std::size_t kCacheLine = 64;
+  for (std::size_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(p + i, 0, 2);
 }
 
-// Rows of a matrix: f32, or what a cache holds.
+// Rows of a matrix, f32 or what a cache holds: kCount values take kBytes.
 struct Floats {
+  static constexpr std::size_t kBytes = 4;
+  static constexpr std::size_t kCount = 1;
   static Vec get(const std::byte* row, std::size_t i) {
     return load(reinterpret_cast<const float*>(row) + i);
   }
 };
 struct Halves {
+  static constexpr std::size_t kBytes = 2;
+  static constexpr std::size_t kCount = 1;
   static Vec get(const std::byte* row, std::size_t i) { return load_half(row + 2 * i); }
 };
 struct Codes {
+  static constexpr std::size_t kBytes = kQ8BlockBytes;
+  static constexpr std::size_t kCount = kQ8Block;
   static Vec get(const std::byte* row, std::size_t i) {
     const std::byte* block = row + i / kQ8Block * kQ8BlockBytes;
     return mul(broadcast_half(block), load_int8(block + 2 + i % kQ8Block));
@@ -34,18 +43,9 @@ struct Product {
   float* c;
   std::size_t c_stride;
   const float* factors;  // nullptr: from zero
-  // Memory to ask for on the way: at each i, ahead_bytes from ahead + i * ahead_bytes on. A core
-  // waits for only so many lines at a time, so asking for all at once would stall it.
+  // Memory to ask for on the way, laid out as b; nullptr for none.
   const std::byte* ahead = nullptr;
-  std::size_t ahead_bytes = 0;
 };
-
-inline void prefetch_at(const Product& p, std::size_t i) {
-  constexpr std::size_t kCacheLine = 64;
-  if (p.ahead == nullptr) return;
-  const std::byte* at = p.ahead + i * p.ahead_bytes;
-  for (std::size_t b = 0; b < p.ahead_bytes; b += kCacheLine) prefetch(at + b);
-}
 
 // C vectors of columns from `column`, for R rows.
 template <class Source, std::size_t R, std::size_t C>
@@ -60,7 +60,9 @@ void multiply(const Product& p, std::size_t column) noexcept {
   const std::byte* b = p.b + p.begin * p.b_stride;
   const float* a = p.a + p.begin;
   for (std::size_t i = p.begin; i < p.end; ++i, b += p.b_stride, ++a) {
-    prefetch_at(p, i);
+    if (p.ahead != nullptr)
+      prefetch_span(p.ahead + i * p.b_stride + column * Source::kBytes / Source::kCount,
+                    C * kLanes * Source::kBytes / Source::kCount);
     Vec row[C];
     for (std::size_t j = 0; j < C; ++j) row[j] = Source::get(b, column + j * kLanes);
     for (std::size_t r = 0; r < R; ++r) {

@@ -7,6 +7,8 @@
 // in the L2 cache. Sums of earlier inputs wait in y. No scale is left to apply: weights are rounded
 // once, from scale * (code - offset) - min in f32.
 
+constexpr std::size_t kPanelWords = kBf16SlabInputs * kPanel;  // from one of a slab to the next
+
 // Inputs [first, first + count) of one panel as f32 vectors, two inputs at a time.
 template <Layout L>
 struct QuantizedBlocks {
@@ -91,6 +93,7 @@ inline void slab_times_rows(const PackedMatrix& w, const Bf16Slab& slab, const B
   const std::size_t steps = (x.k + kStepInputs - 1) / kStepInputs;
   Job job{};
   job.a_block = steps * kTileWords;
+  job.b_panel = kPanelWords;
   job.steps = (slab.count + kStepInputs - 1) / kStepInputs;
   job.stride = out.stride;
   job.add = slab.first != 0;

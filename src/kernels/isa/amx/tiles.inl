@@ -71,7 +71,7 @@ class Tiles {
       _tile_loadd(4, a, kTileBytes);
       _tile_dpbf16ps(0, 4, 6);
       if constexpr (Panels == 2) {
-        _tile_loadd(7, b + kPanelWords, kTileBytes);
+        _tile_loadd(7, b + job.b_panel, kTileBytes);
         _tile_dpbf16ps(1, 4, 7);
       }
       if constexpr (Blocks == 2) {

@@ -25,9 +25,6 @@ constexpr RowOps kOps = {
     .scale = scale_row,
     .softmax = softmax,
     .store_cache = store_cache,
-    .attention = avx2_attention,
-    .attention_part = avx2_attention_part,
-    .attention_merge = avx2_attention_merge,
 };
 
 }  // namespace

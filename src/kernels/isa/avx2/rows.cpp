@@ -1,4 +1,5 @@
 // Rows of the AVX2 kernels.
+#include "kernels/isa/avx2/attention.h"
 #include "kernels/isa/avx2/dense.h"
 #include "kernels/isa/avx2/linear.h"
 #include "kernels/isa/avx2/peak.h"
@@ -13,9 +14,10 @@ const IsaRows& avx2_rows() {
   static const std::vector<LinearKernel> linear =
       linear_kernels("avx2", needs, {avx2_int8_rows(), avx2_f32_rows()});
   static const RowKernel rows[] = {{"avx2", needs, avx2_row_ops()}};
-  static const DenseKernel dense[] = {{"avx2", needs, avx2_dense_multiply}};
+  static const AttentionKernel attention[] = {{"avx2", needs, Compute::f32, avx2_attention()}};
   static const std::vector<PeakKernel> peaks = peak_kernels(needs, avx2_peak_rows());
-  static const IsaRows isa = {"avx2", 10, linear, rows, peaks, dense};
+  static const DenseKernel dense[] = {{"avx2", needs, avx2_dense_multiply}};
+  static const IsaRows isa = {"avx2", 10, linear, rows, attention, peaks, dense};
   return isa;
 }
 

@@ -250,14 +250,14 @@ inline void load_columns(const std::byte* rows, std::size_t stride, Vec (&column
   columns[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(c, d));
   columns[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(c, d));
 }
-// even, odd = the first and second halves of every lane.
-inline void split_halves(Vec pairs, float* even, float* odd) {
+// The two halves of every lane.
+inline void split_halves(Vec pairs, Vec (&v)[2]) {
   const __m256i order = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15,  //
                                          0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
   const __m256i sorted = _mm256_permute4x64_epi64(
       _mm256_shuffle_epi8(_mm256_castps_si256(pairs), order), _MM_SHUFFLE(3, 1, 2, 0));
-  store(even, _mm256_cvtph_ps(_mm256_castsi256_si128(sorted)));
-  store(odd, _mm256_cvtph_ps(_mm256_extracti128_si256(sorted, 1)));
+  v[0] = _mm256_cvtph_ps(_mm256_castsi256_si128(sorted));
+  v[1] = _mm256_cvtph_ps(_mm256_extracti128_si256(sorted, 1));
 }
 // The four signed bytes of every lane.
 inline void split_bytes(Vec quads, Vec (&v)[4]) {
@@ -266,16 +266,6 @@ inline void split_bytes(Vec quads, Vec (&v)[4]) {
   v[1] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(q, 16), 24));
   v[2] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(q, 8), 24));
   v[3] = _mm256_cvtepi32_ps(_mm256_srai_epi32(q, 24));
-}
-
-// dst[column][row] = src[row][column] of kLanes x kLanes floats, rows of dst kStride apart.
-template <std::size_t kStride>
-inline void transpose(const float* src, float* dst) {
-  Vec columns[4];
-  for (std::size_t i = 0; i < kLanes; i += 4) {
-    load_columns(reinterpret_cast<const std::byte*>(src + i), kLanes * sizeof(float), columns);
-    for (std::size_t j = 0; j < 4; ++j) store(dst + (i + j) * kStride, columns[j]);
-  }
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ struct Tiles {
       for (std::size_t pair = 0; pair < kStepInputs / 2; ++pair) {
         __m512bh weights[Panels];
         unroll<Panels>([&](auto p) HALFBYTE_INLINE_LAMBDA {
-          weights[p] = words(_mm512_loadu_si512(b + p * kPanelWords + pair * 2 * kPanel));
+          weights[p] = words(_mm512_loadu_si512(b + p * job.b_panel + pair * 2 * kPanel));
         });
         unroll<kRows>([&](auto r) HALFBYTE_INLINE_LAMBDA {
           std::int32_t inputs;

@@ -19,3 +19,12 @@ HALFBYTE_INLINE void store_bf16_pairs(std::uint16_t* dst, __m512 even, __m512 od
   std::memcpy(&bits, &words, sizeof(bits));
   _mm512_storeu_si512(dst, _mm512_permutexvar_epi16(order, bits));
 }
+
+// dst[0..15] = v rounded to nearest even; returns that as floats.
+HALFBYTE_INLINE __m512 store_rounded(std::uint16_t* dst, __m512 v) {
+  const __m256bh words = _mm512_cvtneps_pbh(v);
+  __m256i bits;
+  std::memcpy(&bits, &words, sizeof(bits));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst), bits);
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}

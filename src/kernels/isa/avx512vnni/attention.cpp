@@ -1,9 +1,10 @@
 // Attention in AVX-512: kernels/generic/attention.inl over this folder's vectors.
+#include "kernels/isa/avx512vnni/attention.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/isa/avx512vnni/row_ops.h"
 #include "kernels/isa/avx512vnni/vec.h"
 
 namespace halfbyte {
@@ -16,23 +17,17 @@ namespace {
 // In this order.
 #include "kernels/generic/attention_tile.inl"
 // In this order.
+#include "kernels/generic/attention_block.inl"
+// In this order.
+#include "kernels/generic/attention_f32.inl"
+// In this order.
 #include "kernels/generic/attention.inl"
+
+constexpr AttentionOps kOps = {attention, attention_part, attention_merge};
 }  // namespace
 
-void avx512vnni_attention(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
-                          std::size_t row_begin, std::size_t row_end, std::byte* scratch) noexcept {
-  attention(args, head_begin, head_end, row_begin, row_end, scratch);
-}
-
-void avx512vnni_attention_part(const AttentionArgs& args, std::size_t head_begin,
-                               std::size_t head_end, std::size_t chunk, const AttentionParts& parts,
-                               std::byte* scratch) noexcept {
-  attention_part(args, head_begin, head_end, chunk, parts, scratch);
-}
-
-void avx512vnni_attention_merge(const AttentionArgs& args, std::size_t head_begin,
-                                std::size_t head_end, const AttentionParts& parts) noexcept {
-  attention_merge(args, head_begin, head_end, parts);
+const AttentionOps& avx512vnni_attention() {
+  return kOps;
 }
 
 }  // namespace halfbyte

@@ -25,9 +25,6 @@ constexpr RowOps kOps = {
     .scale = scale_row,
     .softmax = softmax,
     .store_cache = store_cache,
-    .attention = avx512vnni_attention,
-    .attention_part = avx512vnni_attention_part,
-    .attention_merge = avx512vnni_attention_merge,
 };
 
 }  // namespace

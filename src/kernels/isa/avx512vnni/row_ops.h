@@ -6,13 +6,5 @@
 namespace halfbyte {
 
 const RowOps& avx512vnni_row_ops();
-// The attention of that table, which is compiled on its own.
-void avx512vnni_attention(const AttentionArgs& args, std::size_t head_begin, std::size_t head_end,
-                          std::size_t row_begin, std::size_t row_end, std::byte* scratch) noexcept;
-void avx512vnni_attention_part(const AttentionArgs& args, std::size_t head_begin,
-                               std::size_t head_end, std::size_t chunk, const AttentionParts& parts,
-                               std::byte* scratch) noexcept;
-void avx512vnni_attention_merge(const AttentionArgs& args, std::size_t head_begin,
-                                std::size_t head_end, const AttentionParts& parts) noexcept;
 
 }  // namespace halfbyte

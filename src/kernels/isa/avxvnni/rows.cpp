@@ -11,7 +11,7 @@ const IsaRows& avxvnni_rows() {
   static const std::vector<LinearKernel> linear =
       linear_kernels("avxvnni", needs, {avxvnni_int8_rows()});
   static const std::vector<PeakKernel> peaks = peak_kernels(needs, avxvnni_peak_rows());
-  static const IsaRows isa = {"avxvnni", 20, linear, {}, peaks};
+  static const IsaRows isa = {"avxvnni", 20, linear, {}, {}, peaks};
   return isa;
 }
 

@@ -18,15 +18,18 @@ constexpr RowOps kOps = {
     .scale = reference::scale,
     .softmax = reference::softmax,
     .store_cache = reference::store_cache,
-    .attention = reference::attention,
-    .attention_part = reference::attention_part,
-    .attention_merge = reference::attention_merge,
 };
+constexpr AttentionOps kAttention = {reference::attention, reference::attention_part,
+                                     reference::attention_merge};
 
 }  // namespace
 
 const RowOps& scalar_row_ops() {
   return kOps;
+}
+
+const AttentionOps& scalar_attention() {
+  return kAttention;
 }
 
 }  // namespace halfbyte

@@ -6,5 +6,6 @@
 namespace halfbyte {
 
 const RowOps& scalar_row_ops();
+const AttentionOps& scalar_attention();
 
 }  // namespace halfbyte

@@ -25,9 +25,10 @@ const IsaRows& scalar_rows() {
   static const std::vector<LinearKernel> linear =
       linear_kernels("scalar", {}, {{kRows, std::size(kRows)}});
   static const RowKernel rows[] = {{"scalar", {}, scalar_row_ops()}};
-  static const DenseKernel dense[] = {{"scalar", {}, reference::dense_multiply}};
+  static const AttentionKernel attention[] = {{"scalar", {}, Compute::f32, scalar_attention()}};
   static const std::vector<PeakKernel> peaks = peak_kernels({}, scalar_peak_rows());
-  static const IsaRows isa = {"scalar", 0, linear, rows, peaks, dense};
+  static const DenseKernel dense[] = {{"scalar", {}, reference::dense_multiply}};
+  static const IsaRows isa = {"scalar", 0, linear, rows, attention, peaks, dense};
   return isa;
 }
 

@@ -20,8 +20,9 @@ struct GptqOptions {
   // false, or with descending columns, before the pass.
   bool dynamic_scales = true;
   // Fits count an error of a column as if the columns behind it made up for it (pivots), rather
-  // than as if it stood alone (H's diagonal).
-  bool pivot_importance = true;
+  // than as if it stood alone (H's diagonal). It makes the layer's error a little smaller, but the
+  // model's larger: SmolLM2 as q4_0, KL 0.161 with pivots, 0.135 without.
+  bool pivot_importance = false;
   // Sweeps after the pass: the first `refits` of them solve for scales, the
   // first `sweeps` move codes.
   int refits = 2;

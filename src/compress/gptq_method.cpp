@@ -32,7 +32,7 @@ std::vector<std::string> notes_of(const GptqReport& report, const HessianOptions
 
 std::vector<MatrixResult> gptq_solve(std::vector<MatrixTask>& matrices, InputStats& inputs,
                                      DenseWorkers& workers) {
-  const HessianOptions asked;
+  const HessianOptions asked{.descending = true};
   const GptqHessian hessian(workers, inputs.gram.data(), inputs.k, asked);
   std::vector<MatrixResult> results;
   for (const MatrixTask& matrix : matrices) {

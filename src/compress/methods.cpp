@@ -33,6 +33,8 @@ constexpr Method kMethods[] = {
      .gram = true},
 };
 
+constexpr std::string_view kBest = "awq,gptq";
+
 const Method& need_method(std::string_view name) {
   const Method* method = find_method(name);
   if (method != nullptr) return *method;
@@ -65,6 +67,7 @@ std::string Recipe::names() const {
 }
 
 Recipe parse_recipe(std::string_view names) {
+  if (names == "best") names = kBest;
   Recipe recipe;
   for (std::string_view rest = names; !rest.empty() || recipe.solver == nullptr;) {
     const std::size_t end = std::min(rest.find(','), rest.size());

@@ -62,8 +62,9 @@ struct Recipe {
   bool needs_gram() const;
   std::string names() const;  // "awq,gptq"
 };
-// Round to nearest where only transforms are named. Fails with kUsage for an unknown name, two
-// solvers, or a transform after the solver.
+// Round to nearest where only transforms are named. "best" is what proved best on every grid
+// (docs/compression.md). Fails with kUsage for an unknown name, two solvers, or a transform after
+// the solver.
 Recipe parse_recipe(std::string_view names);
 
 }  // namespace halfbyte

@@ -68,7 +68,8 @@ void read_size(const Fields& fields, const std::string& file, GroupScheme& schem
   const std::int64_t bits = fields.integer("bits", "w_bit", 0);
   const std::span<const unsigned> known = scheme.layout->bits;
   if (std::find(known.begin(), known.end(), bits) == known.end()) {
-    fail_unsupported(file, fmt::format("{} weights of {} bits", scheme.layout->name, bits));
+    fail_unsupported(file,
+                     fmt::format("{}: {} weights of {} bits", kKey, scheme.layout->name, bits));
   }
   scheme.bits = static_cast<unsigned>(bits);
   const std::int64_t group = fields.integer("group_size", "q_group_size", kWholeRow);
@@ -161,9 +162,10 @@ std::optional<GroupScheme> read_group_config(const Json& config, const std::stri
   GroupScheme scheme;
   scheme.layout = find_group_layout(method);
   if (scheme.layout == nullptr) {
-    fail_unsupported(file, fmt::format("weights quantized by {} cannot be read: only awq, gptq and "
-                                       "compressed-tensors",
-                                       in_quotes(method)));
+    fail_unsupported(
+        file, fmt::format("{}: weights quantized by {} cannot be read, only by awq, gptq and "
+                          "compressed-tensors",
+                          kKey, in_quotes(method)));
   }
   manner_of(*scheme.layout).read(fields, file, scheme);
   return scheme;

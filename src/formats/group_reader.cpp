@@ -76,6 +76,9 @@ class ModuleReader {
     const auto [n, groups] = sides(GroupPart::scales);
     const auto [packed_outputs, packed_inputs] = sides(GroupPart::codes);
     GroupDims dims{scheme_.bits, n, packed_inputs, 0};
+    if (!part(GroupPart::codes).along_outputs && packed_outputs != n) {
+      fail(fmt::format("weights of {} outputs, scales of {}", packed_outputs, n));
+    }
     if (dims.bits == 0) dims.bits = bits_of_shape(packed_inputs);
     if (!part(GroupPart::codes).along_outputs) dims.k = inputs_of(packed_inputs, dims.bits);
     if (dims.k % groups != 0) {

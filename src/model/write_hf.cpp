@@ -252,9 +252,9 @@ Json config_from_spec(const ModelSpec& spec, const HfFacts& facts, const Json& s
   if (!kept) check_round_trip(spec, json);
   json["architectures"] = {family->hf_class};
   json.erase("quantization_config");  // the source's
-  if (!facts.quantization.is_null()) json["quantization_config"] = facts.quantization;
   json["torch_dtype"] = dtype_name(facts.dtype);
   json["dtype"] = dtype_name(facts.dtype);
+  if (!facts.quantization.is_null()) json["quantization_config"] = facts.quantization;
   return json;
 }
 

@@ -154,7 +154,8 @@ std::function<void()> setup_compress(CLI::App& app) {
   app.add_option("--type", flags->options.type, known_types())->capture_default_str();
   flags->options.to.clear();
   app.add_option("--to", flags->options.to,
-                 "bundle, gguf, safetensors (default: gguf for NAME.gguf, else bundle)");
+                 "bundle, gguf, safetensors, awq, gptq, compressed-tensors (default: gguf for "
+                 "NAME.gguf, else bundle)");
   app.add_option("--keep-head", flags->options.head_type, "Type of the head (default: by --type)");
   app.add_option("--embedding", flags->options.embedding_type,
                  "Type of the token embedding (default: by --type)");
@@ -169,7 +170,9 @@ std::function<void()> setup_convert(CLI::App& app) {
   auto flags = std::make_shared<ConvertFlags>();
   app.add_option("SRC", flags->source, "A folder, a .gguf file or a bundle")->required();
   app.add_option("-o,--out", flags->out, "What to write")->required();
-  app.add_option("--to", flags->options.to, "safetensors, gguf, bundle")->required();
+  app.add_option("--to", flags->options.to,
+                 "safetensors, gguf, bundle, awq, gptq, compressed-tensors")
+      ->required();
   app.add_option("--dtype", flags->options.dtype, "keep, f32, f16, bf16")->capture_default_str();
   app.add_option("-t,--threads", flags->threads,
                  "Threads (default: the cores that this process may use)")

@@ -24,13 +24,14 @@ std::string asked_embedding(const CompressOptions& options, bool tied_head) {
   return options.head_type;
 }
 
-TypePolicy policy_of(const CompressOptions& options, const ModelSpec& spec, bool wide_vectors) {
+TypePolicy policy_of(const CompressOptions& options, const ModelSpec& spec, const Target& target) {
   const OutputType& type = need_output_type(options.type);
   const std::string embedding = asked_embedding(options, spec.tied_head);
   TypePolicy policy = mix_policy(type, spec, options.calibration.has_value());
+  policy.table = policy.vector = target.wide_vectors ? DType::f32 : type.matrix;
+  prescribe_types(target, policy);
   if (!embedding.empty()) policy.embedding = need_weight_type(embedding);
   if (!options.head_type.empty()) policy.head = need_weight_type(options.head_type);
-  policy.table = policy.vector = wide_vectors ? DType::f32 : type.matrix;
   return policy;
 }
 
@@ -110,7 +111,7 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                         const ProgressSink& progress) {
   const Recipe recipe = parse_recipe(options.method);
   const Target& target = need_target(options.to);
-  const TypePolicy policy = policy_of(options, source.spec(), target.wide_vectors);
+  const TypePolicy policy = policy_of(options, source.spec(), target);
   check_holds(target, *policy.matrix);
   if (recipe.needs_text() && !options.calibration) {
     fail_usage(fmt::format("method '{}' looks at the model at work: it needs a text (--calib FILE)",

@@ -11,7 +11,7 @@ namespace halfbyte {
 
 namespace {
 
-TypePolicy policy_of(const std::string& asked, bool wide_vectors) {
+TypePolicy policy_of(const std::string& asked, const Target& target) {
   TypePolicy policy;
   if (asked != "keep") {
     const OutputType* type = find_output_type(asked);
@@ -21,7 +21,8 @@ TypePolicy policy_of(const std::string& asked, bool wide_vectors) {
     }
     policy = {type->matrix, type->matrix, type->matrix, type->matrix, type->matrix};
   }
-  if (wide_vectors) {
+  prescribe_types(target, policy);
+  if (target.wide_vectors) {
     policy.vector = DType::f32;
     if (asked != "keep") policy.table = DType::f32;
   }
@@ -38,7 +39,7 @@ CompressReport convert(const ModelFiles& source, const Tokenizer* tokenizer, con
                       tokenizer,
                       out,
                       target,
-                      policy_of(options.dtype, target.wide_vectors),
+                      policy_of(options.dtype, target),
                       rtn_encode,
                       nullptr,
                       {{"dtype", options.dtype}},

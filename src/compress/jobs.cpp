@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/group_jobs.h"
 #include "compress/job.h"
 #include "compress/target.h"
 #include "kernels/packed.h"
@@ -142,8 +143,15 @@ class JobMaker {
                                    source_.family().name));
     }
     job.name = mapped->name;
-    published_transposed_ = mapped->transposed && job.role != Role::vector;
+    published_transposed_ =
+        mapped->transposed && job.role != Role::vector && !in_groups(target_, job);
     if (published_transposed_) std::swap(job.shape[0], job.shape[1]);
+  }
+
+  // Matrices of blocks that a layout cannot hold are refused all together (check_group_jobs).
+  bool holds(Role role, DType type) const {
+    if (target_.group_layout.empty()) return target_.holds(type);
+    return role == Role::matrix || !is_quantized(type);
   }
 
   DType type_of(const TensorJob& job) {
@@ -155,7 +163,7 @@ class JobMaker {
     const std::optional<DType> asked = policy_.of(job.role, job.own);
     const bool storable = (is_float(source) && source != DType::f64) || is_quantized(source);
     const DType type = asked ? *asked : storable ? source : DType::f32;
-    if (!target_.holds(type)) {
+    if (!holds(job.role, type)) {
       fail_usage(fmt::format("{} cannot hold {} (tensor '{}'): ask for f16, bf16 or f32",
                              target_.name, name(type), job.own));
     }
@@ -252,6 +260,7 @@ std::vector<TensorJob> make_jobs(const ModelFiles& source, const Target& target,
   if (target.rope_table) {
     if (auto table = rope_table(spec)) jobs.push_back(std::move(*table));
   }
+  check_group_jobs(target, jobs);
   sort_by_file(jobs);
   note_unused(source, plan, notes);
   return jobs;

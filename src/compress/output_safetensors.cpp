@@ -1,5 +1,6 @@
 // A folder as published checkpoints are: config.json, weights (sharded where large), and the files
-// of the tokenizer.
+// of the tokenizer. Matrices of blocks may be stored in a layout of their own (group_layout): a
+// module of several tensors each.
 #include <filesystem>
 #include <optional>
 
@@ -8,6 +9,8 @@
 #include "base/atomic_output.h"
 #include "base/mapped_file.h"
 #include "compress/carried.h"
+#include "compress/group_jobs.h"
+#include "formats/group_config.h"
 #include "formats/safetensors.h"
 #include "model/write_hf.h"
 
@@ -48,23 +51,29 @@ constexpr Unpacked kUnpacked[] = {{"tokenizer.huggingface.json", "tokenizer.json
 class SafetensorsOutput final : public Output {
  public:
   SafetensorsOutput(const OutputPlan& plan, std::vector<std::string>& notes)
-      : plan_(plan), folder_(plan.path) {
+      : plan_(plan), layout_(layout_of(plan.target)), folder_(plan.path) {
     cut_into_shards();
     write_config();
     write_tokenizer(notes);
   }
 
-  void begin(const TensorJob&) override {
+  void begin(const TensorJob& job) override {
+    end_module();
     if (next_ == shard_ends_[shard_]) {
       end_shard();
       ++shard_;
     }
     if (!writer_) begin_shard();
     ++next_;
+    if (in_groups(plan_.target, job)) module_ = &job;
   }
-  void write(ByteView bytes) override { writer_->write(bytes); }
+  void write(ByteView bytes) override {
+    if (module_ == nullptr) return writer_->write(bytes);
+    rows_.insert(rows_.end(), bytes.begin(), bytes.end());
+  }
 
   std::uint64_t finish(const CompressReport&) override {
+    end_module();
     end_shard();
     if (shard_ends_.size() > 1) write_index();
     folder_.commit();
@@ -72,10 +81,47 @@ class SafetensorsOutput final : public Output {
   }
 
  private:
+  using Stored = std::vector<SafetensorsWriter::Tensor>;
+
+  Stored stored_as(const TensorJob& job) const {
+    if (!in_groups(plan_.target, job)) return {{job.name, job.dtype, job.shape}};
+    Stored stored;
+    for (const GroupTensorShape& part : tensors_of(*layout_, dims_of(job), plan_.symmetric)) {
+      stored.push_back({module_of(job) + std::string(part.tensor->suffix), part.dtype, part.shape});
+    }
+    return stored;
+  }
+
+  static std::string module_of(const TensorJob& job) {
+    return job.name.substr(0, job.name.rfind(".weight"));
+  }
+
+  std::uint64_t stored_bytes(const TensorJob& job) const {
+    std::uint64_t bytes = 0;
+    for (const auto& tensor : stored_as(job)) {
+      bytes += tensor_bytes(tensor.dtype, tensor.shape).value();
+    }
+    return bytes;
+  }
+
+  // The module whose rows have come is written, turned into its tensors.
+  void end_module() {
+    if (module_ == nullptr) return;
+    const GroupDims dims = dims_of(*module_);
+    const GroupMatrix matrix =
+        open_groups(*find_group_type(module_->dtype), dims.n, dims.k, rows_.data());
+    const unsigned offset = written_zero_offset(*layout_);
+    for (const GroupTensorShape& part : tensors_of(*layout_, dims, plan_.symmetric)) {
+      writer_->write(write_group_tensor(*layout_, *part.tensor, matrix, offset));
+    }
+    rows_.clear();
+    module_ = nullptr;
+  }
+
   void cut_into_shards() {
     std::uint64_t size = 0;
     for (std::size_t i = 0; i < plan_.jobs.size(); ++i) {
-      const std::uint64_t bytes = plan_.jobs[i].bytes();
+      const std::uint64_t bytes = stored_bytes(plan_.jobs[i]);
       if (size != 0 && size + bytes > kShardBytes) {
         shard_ends_.push_back(i);
         size = 0;
@@ -93,7 +139,7 @@ class SafetensorsOutput final : public Output {
   void begin_shard() {
     std::vector<SafetensorsWriter::Tensor> tensors;
     for (std::size_t i = next_; i < shard_ends_[shard_]; ++i) {
-      tensors.push_back({plan_.jobs[i].name, plan_.jobs[i].dtype, plan_.jobs[i].shape});
+      for (auto& tensor : stored_as(plan_.jobs[i])) tensors.push_back(std::move(tensor));
     }
     file_.emplace(folder_.path_of(shard_name(shard_)));
     // Readers of other libraries ask for the framework that wrote the file.
@@ -116,8 +162,10 @@ class SafetensorsOutput final : public Output {
     std::size_t shard = 0;
     for (std::size_t i = 0; i < plan_.jobs.size(); ++i) {
       if (i == shard_ends_[shard]) ++shard;
-      map.emplace(plan_.jobs[i].name, shard_name(shard));
-      total += plan_.jobs[i].bytes();
+      for (const auto& tensor : stored_as(plan_.jobs[i])) {
+        map.emplace(tensor.name, shard_name(shard));
+      }
+      total += stored_bytes(plan_.jobs[i]);
     }
     put("model.safetensors.index.json",
         Json{{"metadata", {{"total_size", total}}}, {"weight_map", std::move(map)}}.dump(2));
@@ -135,11 +183,20 @@ class SafetensorsOutput final : public Output {
     facts.dtype = plan_.main_type;
     facts.attention_bias = any_bias("attn_q");
     facts.mlp_bias = any_bias("ffn_up");
+    if (layout_ != nullptr) describe_groups(facts);
     put("config.json",
         config_from_spec(plan_.spec, facts, plan_.source.checkpoint().config()).dump(2));
     if (plan_.source.checkpoint().format() != Format::kFolder) {
       put("generation_config.json", generation_config_from_spec(plan_.spec).dump(2));
     }
+  }
+
+  void describe_groups(HfFacts& facts) {
+    const GroupType& type = *find_group_type(plan_.main_type);
+    facts.dtype = DType::f16;
+    facts.quantization = write_group_config(*layout_, {type.bits, type.group, plan_.symmetric});
+    const std::string_view file = separate_config_file(*layout_);
+    if (!file.empty()) put(file, facts.quantization.dump(2));
   }
 
   void write_tokenizer(std::vector<std::string>& notes) {
@@ -169,12 +226,15 @@ class SafetensorsOutput final : public Output {
   }
 
   const OutputPlan& plan_;
+  const GroupLayout* layout_;  // nullptr: matrices are stored as they are
   AtomicFolder folder_;
   std::vector<std::size_t> shard_ends_;  // index of the job after each shard's last
   std::size_t shard_ = 0;
   std::size_t next_ = 0;  // job
   std::optional<OutputFile> file_;
   std::optional<SafetensorsWriter> writer_;
+  const TensorJob* module_ = nullptr;  // whose rows are coming
+  std::vector<std::byte> rows_;
   std::uint64_t bytes_ = 0;
 };
 

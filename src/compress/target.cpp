@@ -6,6 +6,7 @@
 #include "compress/mixes.h"
 #include "compress/types.h"
 #include "model/config_gguf.h"
+#include "tensor/group_types.h"
 
 namespace halfbyte {
 
@@ -25,6 +26,25 @@ bool holds_published(DType dtype) {
 bool holds_floats(DType dtype) {
   return !is_quantized(dtype);
 }
+template <unsigned... kBits>
+bool holds_groups(DType dtype) {
+  const GroupType* const type = find_group_type(dtype);
+  return type != nullptr && ((type->bits == kBits) || ...);
+}
+
+// A folder with the layout of the same name.
+constexpr Target folder_of_groups(std::string_view layout, bool (*holds)(DType)) {
+  return {.name = layout,
+          .conventions = published_spec,
+          .folder = true,
+          .published = true,
+          .packs = false,
+          .wide_vectors = false,
+          .rope_table = false,
+          .holds = holds,
+          .group_layout = layout,
+          .open = open_safetensors_output};
+}
 
 constexpr Target kTargets[] = {
     {.name = "bundle",
@@ -35,6 +55,7 @@ constexpr Target kTargets[] = {
      .wide_vectors = true,
      .rope_table = false,
      .holds = holds_any,
+     .group_layout = "",
      .open = open_bundle_output},
     {.name = "gguf",
      .conventions = gguf_spec,
@@ -44,6 +65,7 @@ constexpr Target kTargets[] = {
      .wide_vectors = true,
      .rope_table = true,
      .holds = holds_published,
+     .group_layout = "",
      .open = open_gguf_output},
     {.name = "safetensors",
      .conventions = published_spec,
@@ -53,7 +75,11 @@ constexpr Target kTargets[] = {
      .wide_vectors = false,
      .rope_table = false,
      .holds = holds_floats,
+     .group_layout = "",
      .open = open_safetensors_output},
+    folder_of_groups("awq", holds_groups<4>),
+    folder_of_groups("gptq", holds_groups<2, 3, 4, 8>),
+    folder_of_groups("compressed-tensors", holds_groups<4, 8>),
 };
 
 }  // namespace
@@ -83,6 +109,11 @@ void check_holds(const Target& target, DType dtype) {
   }
   fail_usage(fmt::format("{} cannot hold {}: choose a type from{}, or a format from{}", target.name,
                          name(dtype), types, formats));
+}
+
+void prescribe_types(const Target& target, TypePolicy& policy) {
+  if (target.group_layout.empty()) return;
+  policy.embedding = policy.head = policy.table = policy.vector = DType::f16;
 }
 
 }  // namespace halfbyte

@@ -29,6 +29,7 @@ class Output {
 
 // What an output is made from. All of it must outlive the Output.
 struct OutputPlan {
+  const Target& target;
   const ModelFiles& source;
   const Tokenizer* tokenizer;  // nullptr where the source has none
   std::string path;
@@ -36,6 +37,7 @@ struct OutputPlan {
   std::vector<TensorJob> jobs;
   DType main_type;          // of most weights
   std::uint32_t file_type;  // general.file_type of a GGUF file
+  bool symmetric = false;   // the zeros of all groups are in the middle
   Json method;              // how it was quantized: {"name": "rtn"} or null
   Json options;             // as asked for
 };
@@ -49,6 +51,8 @@ struct Target {
   bool wide_vectors;           // norms and biases are f32, whatever the matrices are
   bool rope_table;             // holds rope_freqs
   bool (*holds)(DType dtype);  // of matrices
+  // Of matrices of blocks, where they are stored in one (formats/group_layout.h); all else is f16.
+  std::string_view group_layout;
   std::unique_ptr<Output> (*open)(const OutputPlan& plan, std::vector<std::string>& notes);
 };
 
@@ -58,6 +62,9 @@ const Target& need_target(std::string_view name);
 // Fails with kUsage, naming types and formats to choose from, where `target` cannot hold matrices
 // of this type.
 void check_holds(const Target& target, DType dtype);
+// Types that the target prescribes for what is no matrix of blocks take the place of the policy's,
+// but for those that were asked for.
+void prescribe_types(const Target& target, TypePolicy& policy);
 
 // The rows' Outputs, one file each: output_gguf.cpp, output_bundle.cpp, output_safetensors.cpp.
 std::unique_ptr<Output> open_gguf_output(const OutputPlan& plan, std::vector<std::string>& notes);

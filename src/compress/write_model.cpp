@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/group_jobs.h"
 #include "compress/mixes.h"
 #include "compress/stream.h"
 
@@ -84,7 +85,8 @@ CompressReport write_model(const WriteRequest& request, ThreadPool& pool,
   const ModelFiles& source = request.source;
   check_output(source.checkpoint().path(), request.out, request.target.folder);
   CompressReport report;
-  OutputPlan plan{.source = source,
+  OutputPlan plan{.target = request.target,
+                  .source = source,
                   .tokenizer = request.tokenizer,
                   .path = request.out,
                   .spec = request.target.conventions(source.spec()),
@@ -95,6 +97,7 @@ CompressReport write_model(const WriteRequest& request, ThreadPool& pool,
                   .options = request.options};
   plan.jobs = make_jobs(source, request.target, plan.spec, request.policy, report.notes);
   plan.main_type = main_type(plan.jobs);
+  plan.symmetric = request.symmetric || zeros_in_the_middle(request.target, plan.jobs);
   plan.file_type = request.policy.file_type.value_or(gguf_file_type(plan.main_type));
   report.bytes_in = source.checkpoint().bytes();
   report.bits_per_weight = bits_per_weight(plan.jobs);

@@ -22,7 +22,6 @@ struct Expected {
   std::string_view value;
 };
 constexpr Expected kExpected[] = {
-    {"quantization_config", ""},
     {"add_cross_attention", ""},
     {"is_decoder", ""},
     {"scale_attn_by_inverse_layer_idx", ""},

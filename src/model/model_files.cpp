@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "formats/group_config.h"
 #include "model/config_gguf.h"
 #include "model/config_hf.h"
 #include "model/names.h"
+#include "tensor/group_types.h"
 
 namespace halfbyte {
 
@@ -56,21 +58,38 @@ void ModelFiles::read_folder() {
   if (config.empty()) fail_malformed(checkpoint_.path(), "the folder has no config.json");
   spec_ = spec_from_config(checkpoint_.config(), checkpoint_.generation_config(), config);
   family_ = find_family(spec_.family);
-  for (const TensorView& view : checkpoint_.tensors()) {
-    const auto mapped = map_published_name(*family_, view.name);
-    if (!mapped) {
-      fail_unsupported(checkpoint_.path(),
-                       fmt::format("tensor '{}' is not part of a {} model as halfbyte knows it",
-                                   view.name, family_->name));
-    }
-    if (mapped->name.empty()) continue;
-    ModelTensor tensor{mapped->name, view.dtype, view.shape, "rows", mapped->transposed, view.data};
-    if (tensor.transposed && tensor.shape.size() == 2) std::swap(tensor.shape[0], tensor.shape[1]);
-    // Copies of the embedding (T5's per-stack names, a tied head) are one tensor.
-    if (find(tensor.name) != nullptr && tensor.name == "token_embd.weight") continue;
-    if (tensor.name == "output.weight" && spec_.tied_head) continue;
-    add(std::move(tensor));
+  const auto scheme = read_group_config(checkpoint_.config(), config);
+  if (!scheme) {
+    for (const TensorView& view : checkpoint_.tensors()) add_published(view);
+    return;
   }
+  SplitTensors split = split_modules(checkpoint_, *scheme);
+  for (const TensorView& view : split.plain) add_published(view);
+  for (QuantizedModule& module : split.modules) add_module(std::move(module));
+}
+
+void ModelFiles::add_published(const TensorView& view) {
+  const auto mapped = map_published_name(*family_, view.name);
+  if (!mapped) {
+    fail_unsupported(checkpoint_.path(),
+                     fmt::format("tensor '{}' is not part of a {} model as halfbyte knows it",
+                                 view.name, family_->name));
+  }
+  if (mapped->name.empty()) return;
+  // Quantized modules are stored by outputs, whatever the family's plain matrices are.
+  const bool transposed = mapped->transposed && find_group_type(view.dtype) == nullptr;
+  ModelTensor tensor{mapped->name, view.dtype, view.shape, "rows", transposed, view.data};
+  if (tensor.transposed && tensor.shape.size() == 2) std::swap(tensor.shape[0], tensor.shape[1]);
+  // Copies of the embedding (T5's per-stack names, a tied head) are one tensor.
+  if (find(tensor.name) != nullptr && tensor.name == "token_embd.weight") return;
+  if (tensor.name == "output.weight" && spec_.tied_head) return;
+  add(std::move(tensor));
+}
+
+void ModelFiles::add_module(QuantizedModule module) {
+  const auto rows = std::make_shared<const std::vector<std::byte>>(std::move(module.rows));
+  repacked_.push_back(rows);
+  add_published({module.name, module.dtype, module.shape, *rows});
 }
 
 void ModelFiles::read_gguf() {

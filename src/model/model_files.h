@@ -1,6 +1,7 @@
 // A model on disk: its description and its tensors under our names, whatever the format.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -8,6 +9,7 @@
 
 #include "formats/checkpoint.h"
 #include "model/families.h"
+#include "model/quantized_modules.h"
 #include "model/spec.h"
 
 namespace halfbyte {
@@ -44,6 +46,8 @@ class ModelFiles {
 
  private:
   void read_folder();
+  void add_published(const TensorView& view);
+  void add_module(QuantizedModule module);
   void read_gguf();
   void read_bundle();
   void add(ModelTensor tensor);
@@ -52,6 +56,8 @@ class ModelFiles {
   ModelSpec spec_;
   const Family* family_ = nullptr;
   std::vector<ModelTensor> tensors_;
+  // Rows of modules that the folder stores in other layouts, repacked.
+  std::vector<std::shared_ptr<const std::vector<std::byte>>> repacked_;
   std::unordered_map<std::string, std::size_t> index_;
 };
 

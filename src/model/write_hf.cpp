@@ -251,8 +251,10 @@ Json config_from_spec(const ModelSpec& spec, const HfFacts& facts, const Json& s
   Json json = kept ? source : make_config(spec, *family, facts);
   if (!kept) check_round_trip(spec, json);
   json["architectures"] = {family->hf_class};
+  json.erase("quantization_config");  // the source's
   json["torch_dtype"] = dtype_name(facts.dtype);
   json["dtype"] = dtype_name(facts.dtype);
+  if (!facts.quantization.is_null()) json["quantization_config"] = facts.quantization;
   return json;
 }
 

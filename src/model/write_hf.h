@@ -12,6 +12,7 @@ struct HfFacts {
   DType dtype = DType::f32;  // of most weights
   bool attention_bias = false;
   bool mlp_bias = false;
+  Json quantization = nullptr;  // quantization_config of what is written
 };
 
 // `spec` is in published conventions. Where the model comes with a config.json of its own (`source`

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "tensor/blocks/codecs.h"
+#include "tensor/blocks/zero_points.h"
 
 namespace halfbyte {
 
@@ -23,7 +24,8 @@ constexpr DTypeInfo with_zero_points(DType dtype, std::string_view name) {
           -1,
           "",
           blocks::decode_groups<kBits, kGroup>,
-          blocks::encode_groups<kBits, kGroup>};
+          blocks::encode_groups<kBits, kGroup>,
+          blocks::encode_weighted_groups<kBits, kGroup>};
 }
 
 // In the order of the enum. i64 and bool are indices and masks, never weights.

@@ -60,7 +60,7 @@ using EncodeRow = void (*)(const float* src, std::byte* dst, std::size_t n);
 
 // The same for one whole row of n elements that matter differently: importance[n] is the mean
 // square of each input that an element is multiplied with, as ggml's quantizer takes it (an
-// imatrix).
+// imatrix). Types with zero points: scale and zero by search for the least weighted error.
 using EncodeWeighted = void (*)(const float* src, const float* importance, std::byte* dst,
                                 std::size_t n);
 

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "tensor/blocks/grid_fit.h"
 #include "tensor/blocks/iq4_levels.h"
 #include "tensor/blocks/packers.h"
 #include "tensor/blocks/shapes.h"
+#include "tensor/blocks/zero_points.h"
 
 namespace halfbyte {
 
@@ -65,12 +67,52 @@ constexpr auto kGrids = std::to_array<Grid>({
     row<blocks::kShapeIq4Xs>(DType::iq4_xs, blocks::kIq4Levels.data(), blocks::pack_iq4_xs),
 });
 
+template <unsigned kBits, std::size_t kGroup, blocks::ZeroPoint kZero>
+constexpr Grid zero_point_row(DType dtype) {
+  constexpr std::uint32_t kCodes = 1u << kBits;
+  return {dtype,
+          kGroup,
+          kGroup,
+          kCodes,
+          kIntegers<0, static_cast<int>(kCodes) - 1>.data(),
+          true,
+          blocks::fit_zero_point<kBits, kGroup, kZero>,
+          blocks::project_zero_point<kBits, kZero>,
+          blocks::pack_zero_point<kBits, kGroup>};
+}
+
+template <blocks::ZeroPoint kZero>
+constexpr auto kZeroPointGrids = std::to_array<Grid>({
+    zero_point_row<2, 32, kZero>(DType::w2g32),
+    zero_point_row<2, 64, kZero>(DType::w2g64),
+    zero_point_row<2, 128, kZero>(DType::w2g128),
+    zero_point_row<3, 32, kZero>(DType::w3g32),
+    zero_point_row<3, 64, kZero>(DType::w3g64),
+    zero_point_row<3, 128, kZero>(DType::w3g128),
+    zero_point_row<4, 32, kZero>(DType::w4g32),
+    zero_point_row<4, 64, kZero>(DType::w4g64),
+    zero_point_row<4, 128, kZero>(DType::w4g128),
+    zero_point_row<8, 32, kZero>(DType::w8g32),
+    zero_point_row<8, 64, kZero>(DType::w8g64),
+    zero_point_row<8, 128, kZero>(DType::w8g128),
+});
+
+const Grid* find_row(std::span<const Grid> grids, DType dtype) {
+  const auto found = std::find_if(grids.begin(), grids.end(),
+                                  [dtype](const Grid& grid) { return grid.dtype == dtype; });
+  return found == grids.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 const Grid* find_grid(DType dtype) {
-  const auto* found = std::find_if(kGrids.begin(), kGrids.end(),
-                                   [dtype](const Grid& grid) { return grid.dtype == dtype; });
-  return found == kGrids.end() ? nullptr : found;
+  const Grid* const found = find_row(kGrids, dtype);
+  return found ? found : find_row(kZeroPointGrids<blocks::ZeroPoint::searched>, dtype);
+}
+
+const Grid* find_symmetric_grid(DType dtype) {
+  const Grid* const found = find_row(kZeroPointGrids<blocks::ZeroPoint::middle>, dtype);
+  return found ? found : find_grid(dtype);
 }
 
 namespace {

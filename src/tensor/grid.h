@@ -23,7 +23,7 @@ struct GridBlock {
   std::uint16_t d = 0;  // as stored: halves (of q4_1 and q5_1 dmin is the negated minimum)
   std::uint16_t dmin = 0;
   std::array<std::uint8_t, 16> sub_scale{};  // as stored, with the type's offset or sign
-  std::array<std::uint8_t, 16> sub_min{};
+  std::array<std::uint8_t, 16> sub_min{};    // of types with a zero point: that, min = scale * it
 };
 
 struct Grid {
@@ -49,6 +49,8 @@ struct Grid {
 };
 
 const Grid* find_grid(DType dtype);  // nullptr where a type has none
+// As find_grid, but types with a zero point (tensor/group_types.h) keep it at 2^(bits - 1).
+const Grid* find_symmetric_grid(DType dtype);
 
 // The nearest of the 16 levels of iq4: indexed with twice the offset of a value from -128.
 extern const std::array<std::uint8_t, 512> kNearestIq4;

@@ -187,7 +187,6 @@ TEST(Config, WhatIsRefused) {
       {"eos_token_id", "</s>", "malformed"},
       {"model_type", nullptr, "malformed"},
       {"model_type", "hal9000", "unsupported"},
-      {"quantization_config", {{"quant_method", "gptq"}}, "unsupported"},
       {"num_local_experts", 8, "unsupported"},
       {"query_pre_attn_scalar", 0, "malformed"},
       {"max_position_embeddings", 0, "malformed"},

@@ -10,6 +10,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tensor/group_types.h"
+
 namespace halfbyte {
 namespace {
 
@@ -20,6 +22,7 @@ std::vector<const Grid*> all_grids() {
   for (const DTypeInfo& type : all_dtypes()) {
     if (find_grid(type.dtype) != nullptr) grids.push_back(find_grid(type.dtype));
   }
+  for (const GroupType& type : all_group_types()) grids.push_back(find_symmetric_grid(type.dtype));
   return grids;
 }
 
@@ -107,11 +110,19 @@ std::vector<float> fitted(const Grid& grid, const std::vector<float>& x,
   return decoded(grid, block, codes);
 }
 
-std::vector<float> encoded(const DTypeInfo& type, const std::vector<float>& x,
+// By ggml's weighted search. That of types with zero points is the fit itself: they are encoded as
+// GPTQ rounds.
+std::vector<float> encoded(const Grid& grid, const std::vector<float>& x,
                            const std::vector<float>& w) {
+  const DTypeInfo& type = info(grid.dtype);
   std::vector<std::byte> bytes(type.block_bytes);
   std::vector<float> values(type.block);
-  type.encode_weighted(x.data(), w.data(), bytes.data(), x.size());
+  if (const GroupType* group = find_group_type(grid.dtype)) {
+    const bool symmetric = &grid != find_grid(grid.dtype);
+    encode_groups(*group, symmetric, x.data(), bytes.data(), x.size());
+  } else {
+    type.encode_weighted(x.data(), w.data(), bytes.data(), x.size());
+  }
   type.decode(bytes.data(), values.data(), values.size());
   return values;
 }
@@ -120,7 +131,7 @@ std::vector<float> encoded(const DTypeInfo& type, const std::vector<float>& x,
 std::vector<float> weights_of_search(DType dtype, const std::vector<float>& x,
                                      const std::vector<float>& importance) {
   if (dtype == DType::q8_0) return std::vector<float>(x.size(), 1.0f);
-  if (dtype == DType::q6_k) return importance;
+  if (dtype == DType::q6_k || find_group_type(dtype) != nullptr) return importance;
   const bool once = dtype == DType::q2_k || (x.size() == 32 && dtype != DType::iq4_nl);
   float variance = 0.0f;
   for (const float v : x) variance += v * v / static_cast<float>(x.size()) * (once ? 1.0f : 2.0f);
@@ -140,7 +151,7 @@ TEST(Grid, FitsAreNoWorseThanTheWeightedSearch) {
       const std::vector<float> importance = random_importance(grid->block, random);
       const std::vector<float> w = weights_of_search(grid->dtype, x, importance);
       fit += weighted_error(x, fitted(*grid, x, w), w);
-      search += weighted_error(x, encoded(info(grid->dtype), x, importance), w);
+      search += weighted_error(x, encoded(*grid, x, importance), w);
     }
     EXPECT_LT(fit, search) << name(grid->dtype);
     RecordProperty(std::string(name(grid->dtype)), std::to_string(fit / search));
@@ -181,6 +192,22 @@ TEST(Grid, DegenerateBlocksStayFinite) {
       }
     }
   }
+}
+
+TEST(Grid, SymmetricGridsKeepTheZeroInTheMiddle) {
+  std::mt19937 random(5);
+  for (const GroupType& type : all_group_types()) {
+    const Grid* const grid = find_symmetric_grid(type.dtype);
+    const std::vector<float> x = random_elements(grid->block, random);
+    GridBlock fit;
+    GridBlock projected;
+    grid->fit(x.data(), nullptr, fit);
+    const float none = 0.0f;
+    grid->project(fit.scale.data(), &none, nullptr, projected);
+    EXPECT_EQ(fit.sub_min[0], 1u << (type.bits - 1)) << name(type.dtype);
+    EXPECT_TRUE(same_block(fit, projected)) << name(type.dtype);
+  }
+  EXPECT_EQ(find_symmetric_grid(DType::q4_0), find_grid(DType::q4_0));
 }
 
 TEST(Grid, OnlyBlockTypesHaveOne) {

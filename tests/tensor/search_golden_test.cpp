@@ -70,7 +70,7 @@ TEST(SearchGolden, EveryBlockType) {
   int types = 0;
   for (const DTypeInfo& type : all_dtypes()) {
     EXPECT_EQ(type.encode_weighted != nullptr, is_quantized(type.dtype)) << type.name;
-    if (!is_quantized(type.dtype)) continue;
+    if (!is_quantized(type.dtype) || type.ggml_type < 0) continue;  // ggml has no zero points
     ++types;
     expect_golden(type, rows);
   }

@@ -1,0 +1,186 @@
+#include "formats/group_config.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "formats/checks.h"
+
+namespace halfbyte {
+
+namespace {
+
+constexpr std::string_view kKey = "quantization_config";
+constexpr std::int64_t kWholeRow = -1;  // group_size
+constexpr std::int64_t kMostGroup = std::int64_t{1} << 24;
+constexpr std::uint64_t kAnyLength = std::uint64_t{1} << 62;  // a group as long as the row
+
+class Fields {
+ public:
+  Fields(const Json& json, const std::string& file) : json_(json), file_(file) {
+    if (!json.is_object()) fail_malformed(file, "quantization_config is no object");
+  }
+
+  const Json* find(std::string_view key) const {
+    const auto found = json_.find(key);
+    return found == json_.end() || found->is_null() ? nullptr : &*found;
+  }
+
+  std::string text(std::string_view key, std::string_view otherwise) const {
+    const Json* const found = find(key);
+    if (found == nullptr) return std::string(otherwise);
+    if (!found->is_string()) malformed(key);
+    return found->get<std::string>();
+  }
+
+  std::int64_t integer(std::string_view key, std::string_view old_key,
+                       std::int64_t otherwise) const {
+    const Json* found = find(key);
+    if (found == nullptr) found = find(old_key);
+    if (found == nullptr) return otherwise;
+    if (!found->is_number_integer()) malformed(key);
+    return found->get<std::int64_t>();
+  }
+
+  // Text of one of these values, or what is unsupported.
+  void expect(std::string_view key, std::string_view otherwise,
+              std::initializer_list<std::string_view> known) const {
+    std::string value = text(key, otherwise);
+    std::transform(value.begin(), value.end(), value.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    if (std::find(known.begin(), known.end(), value) == known.end()) {
+      fail_unsupported(file_, fmt::format("{} of {}: only {} is read", kKey, in_quotes(key),
+                                          in_quotes(*known.begin())));
+    }
+  }
+
+  [[noreturn]] void malformed(std::string_view key) const {
+    fail_malformed(file_, fmt::format("{}: {} is of the wrong kind", kKey, in_quotes(key)));
+  }
+
+ private:
+  const Json& json_;
+  const std::string& file_;
+};
+
+void read_size(const Fields& fields, const std::string& file, GroupScheme& scheme) {
+  const std::int64_t bits = fields.integer("bits", "w_bit", 0);
+  const std::span<const unsigned> known = scheme.layout->bits;
+  if (std::find(known.begin(), known.end(), bits) == known.end()) {
+    fail_unsupported(file,
+                     fmt::format("{}: {} weights of {} bits", kKey, scheme.layout->name, bits));
+  }
+  scheme.bits = static_cast<unsigned>(bits);
+  const std::int64_t group = fields.integer("group_size", "q_group_size", kWholeRow);
+  if (group != kWholeRow && (group <= 0 || group > kMostGroup)) {
+    fail_malformed(file, fmt::format("{}: a group_size of {}", kKey, group));
+  }
+  scheme.group = group == kWholeRow ? kAnyLength : static_cast<std::uint64_t>(group);
+}
+
+void read_awq(const Fields& fields, const std::string& file, GroupScheme& scheme) {
+  fields.expect("version", "gemm", {"gemm"});
+  read_size(fields, file, scheme);
+}
+
+void read_gptq(const Fields& fields, const std::string& file, GroupScheme& scheme) {
+  fields.expect("checkpoint_format", "gptq", {"gptq", "gptq_v2"});
+  fields.expect("pack_dtype", "int32", {"int32"});
+  read_size(fields, file, scheme);
+  scheme.zero_offset = fields.text("checkpoint_format", "gptq") == "gptq_v2" ? 0 : 1;
+}
+
+// Widths and groups may differ from module to module: their shapes tell.
+void read_compressed(const Fields& fields, const std::string&, GroupScheme&) {
+  fields.expect("format", "pack-quantized", {"pack-quantized"});
+}
+
+Json awq_config(const GroupConfigFacts& facts) {
+  return {{"quant_method", "awq"},     {"version", "gemm"},  {"bits", facts.bits},
+          {"group_size", facts.group}, {"zero_point", true}, {"modules_to_not_convert", nullptr}};
+}
+
+Json gptq_config(const GroupConfigFacts& facts) {
+  return {{"quant_method", "gptq"},      {"bits", facts.bits},
+          {"group_size", facts.group},   {"desc_act", false},
+          {"sym", facts.symmetric},      {"lm_head", false},
+          {"checkpoint_format", "gptq"}, {"pack_dtype", "int32"},
+          {"true_sequential", true},     {"static_groups", false},
+          {"damp_percent", 0.01},        {"meta", {{"quantizer", {"halfbyte"}}}}};
+}
+
+Json compressed_config(const GroupConfigFacts& facts) {
+  const Json weights = {{"num_bits", facts.bits},
+                        {"type", "int"},
+                        {"symmetric", facts.symmetric},
+                        {"strategy", "group"},
+                        {"group_size", facts.group},
+                        {"block_structure", nullptr},
+                        {"dynamic", false},
+                        {"actorder", nullptr},
+                        {"observer", "minmax"},
+                        {"observer_kwargs", Json::object()}};
+  const Json group = {{"targets", {"Linear"}},
+                      {"weights", weights},
+                      {"input_activations", nullptr},
+                      {"output_activations", nullptr}};
+  return {{"quant_method", "compressed-tensors"},
+          {"format", "pack-quantized"},
+          {"quantization_status", "compressed"},
+          {"global_compression_ratio", nullptr},
+          {"config_groups", {{"group_0", group}}},
+          {"ignore", {"lm_head"}},
+          {"kv_cache_scheme", nullptr}};
+}
+
+struct Manner {
+  std::string_view layout;
+  void (*read)(const Fields& fields, const std::string& file, GroupScheme& scheme);
+  Json (*write)(const GroupConfigFacts& facts);
+  unsigned zero_offset;
+  std::string_view separate_file;
+};
+constexpr Manner kManners[] = {
+    {"awq", read_awq, awq_config, 0, ""},
+    {"gptq", read_gptq, gptq_config, 1, "quantize_config.json"},
+    {"compressed-tensors", read_compressed, compressed_config, 0, ""},
+};
+
+const Manner& manner_of(const GroupLayout& layout) {
+  return *std::find_if(std::begin(kManners), std::end(kManners),
+                       [&](const Manner& manner) { return manner.layout == layout.name; });
+}
+
+}  // namespace
+
+std::optional<GroupScheme> read_group_config(const Json& config, const std::string& file) {
+  const auto found = config.find(kKey);
+  if (found == config.end() || found->is_null()) return std::nullopt;
+  const Fields fields(*found, file);
+  const std::string method = fields.text("quant_method", "");
+  GroupScheme scheme;
+  scheme.layout = find_group_layout(method);
+  if (scheme.layout == nullptr) {
+    fail_unsupported(
+        file, fmt::format("{}: weights quantized by {} cannot be read, only by awq, gptq and "
+                          "compressed-tensors",
+                          kKey, in_quotes(method)));
+  }
+  manner_of(*scheme.layout).read(fields, file, scheme);
+  return scheme;
+}
+
+Json write_group_config(const GroupLayout& layout, const GroupConfigFacts& facts) {
+  return manner_of(layout).write(facts);
+}
+
+unsigned written_zero_offset(const GroupLayout& layout) {
+  return manner_of(layout).zero_offset;
+}
+
+std::string_view separate_config_file(const GroupLayout& layout) {
+  return manner_of(layout).separate_file;
+}
+
+}  // namespace halfbyte

@@ -1,0 +1,29 @@
+// Folders with quantized modules (AWQ, GPTQ, compressed-tensors): the tensors of each become one
+// matrix of a type with zero points.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "formats/checkpoint.h"
+#include "formats/group_layout.h"
+
+namespace halfbyte {
+
+struct QuantizedModule {
+  std::string name;  // of the weight, as if it were not quantized: "...q_proj.weight"
+  DType dtype = DType::f32;
+  Shape shape;  // [outputs, inputs]
+  std::vector<std::byte> rows;
+};
+
+struct SplitTensors {
+  std::vector<TensorView> plain;
+  std::vector<QuantizedModule> modules;
+};
+// Repacks all modules: memory for them is taken. Fails with kMalformed where a module is not whole,
+// with kUnsupported for groups that no type has.
+SplitTensors split_modules(const Checkpoint& checkpoint, const GroupScheme& scheme);
+
+}  // namespace halfbyte

@@ -34,6 +34,24 @@ TypePolicy policy_of(const CompressOptions& options, const ModelSpec& spec, bool
   return policy;
 }
 
+// The types that a budget gives instead; what was chosen is told in `notes`.
+TypePolicy allocated(const CompressOptions& options, const ModelFiles& source, const Target& target,
+                     TypePolicy policy, std::vector<std::string>& notes, ThreadPool& pool,
+                     const ProgressSink& progress) {
+  if (!options.calibration) {
+    fail_usage("types for a budget are chosen on a text: give one (--calib FILE)");
+  }
+  std::vector<Role> fixed;
+  const ModelSpec& spec = source.spec();
+  if (!asked_embedding(options, spec.tied_head).empty()) fixed.push_back(Role::embedding);
+  if (!options.head_type.empty()) fixed.push_back(Role::head);
+  const AllocationRequest request{source,           target,          std::move(policy),
+                                  std::move(fixed), *options.budget, *options.calibration};
+  Allocation allocation = allocate(request, pool, progress);
+  notes.push_back(std::move(allocation.note));
+  return std::move(allocation.policy);
+}
+
 // Beside the output, hidden.
 std::string work_folder(const std::string& out) {
   std::filesystem::path path(out);
@@ -110,14 +128,19 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                         const ProgressSink& progress) {
   const Recipe recipe = parse_recipe(options.method);
   const Target& target = need_target(options.to);
-  const TypePolicy policy = policy_of(options, source.spec(), target.wide_vectors);
+  TypePolicy policy = policy_of(options, source.spec(), target.wide_vectors);
   check_holds(target, *policy.matrix);
   if (recipe.needs_text() && !options.calibration) {
     fail_usage(fmt::format("method '{}' looks at the model at work: it needs a text (--calib FILE)",
                            recipe.names()));
   }
+  std::vector<std::string> notes;
+  if (options.budget) {
+    check_output(source.checkpoint().path(), out, target.folder);
+    policy = allocated(options, source, target, std::move(policy), notes, pool, progress);
+  }
   const Json json = {{"method", recipe.names()},
-                     {"type", options.type},
+                     {"type", options.budget ? notes.front() : options.type},
                      {"embedding_type", name(*policy.embedding)},
                      {"head_type", name(*policy.head)}};
   const WriteRequest request{.source = source,
@@ -130,7 +153,10 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                              .options = json,
                              .what = "compressing"};
   if (!options.calibration) return write_model(request, pool, progress);
-  return compress_calibrated(request, recipe, *options.calibration, pool, progress);
+  CompressReport report =
+      compress_calibrated(request, recipe, *options.calibration, pool, progress);
+  report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
+  return report;
 }
 
 }  // namespace halfbyte

@@ -119,7 +119,8 @@ void run_compress(CompressFlags flags) {
   const CompressReport report = compress(source, tokenizer ? &*tokenizer : nullptr, flags.out,
                                          flags.options, pool, progress_bar());
   if (flags.json) {
-    print_json(to_json(report, flags.options.method, flags.options.type, flags.out));
+    const std::string type = flags.options.budget ? "" : flags.options.type;
+    print_json(to_json(report, flags.options.method, type, flags.out));
   } else {
     print_report(report, flags.out);
   }

@@ -25,7 +25,8 @@ std::string asked_embedding(const CompressOptions& options, bool tied_head) {
 }
 
 TypePolicy policy_of(const CompressOptions& options, const ModelSpec& spec, bool wide_vectors) {
-  const OutputType& type = need_output_type(options.type);
+  // A budget names all but the small tensors, which every format can hold as f16.
+  const OutputType& type = need_output_type(options.budget ? "f16" : options.type);
   const std::string embedding = asked_embedding(options, spec.tied_head);
   TypePolicy policy = mix_policy(type, spec, options.calibration.has_value());
   if (!embedding.empty()) policy.embedding = need_weight_type(embedding);
@@ -92,7 +93,6 @@ void take_errors(const std::vector<LayerReport>& from, std::vector<LayerReport>&
 CompressReport compress_calibrated(const WriteRequest& request, const Recipe& recipe,
                                    const CalibrationOptions& options, ThreadPool& pool,
                                    const ProgressSink& progress) {
-  const auto start = std::chrono::steady_clock::now();
   check_output(request.source.checkpoint().path(), request.out, request.target.folder);
   std::vector<std::string> notes;
   WriteRequest write = request;
@@ -115,8 +115,6 @@ CompressReport compress_calibrated(const WriteRequest& request, const Recipe& re
                                       pool, progress);
   take_errors(store.layers(), report.layers);
   report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  report.seconds = elapsed.count();
   store.remove();
   return report;
 }
@@ -126,6 +124,7 @@ CompressReport compress_calibrated(const WriteRequest& request, const Recipe& re
 CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                         const std::string& out, const CompressOptions& options, ThreadPool& pool,
                         const ProgressSink& progress) {
+  const auto start = std::chrono::steady_clock::now();
   const Recipe recipe = parse_recipe(options.method);
   const Target& target = need_target(options.to);
   TypePolicy policy = policy_of(options, source.spec(), target.wide_vectors);
@@ -156,6 +155,8 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
   CompressReport report =
       compress_calibrated(request, recipe, *options.calibration, pool, progress);
   report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  report.seconds = elapsed.count();
   return report;
 }
 

@@ -181,7 +181,9 @@ TEST_F(Allocate, AFixedEmbeddingKeepsItsType) {
   options.embedding_type = "q4_0";
   const CompressReport report = run("llama", "fixed.gguf", options);
   for (const LayerReport& layer : report.layers) {
-    if (layer.name == "token_embd.weight") EXPECT_EQ(layer.type, DType::q4_0);
+    if (layer.name == "token_embd.weight") {
+      EXPECT_EQ(layer.type, DType::q4_0);
+    }
   }
   EXPECT_LE(report.bits_per_weight, 9.0);
 }

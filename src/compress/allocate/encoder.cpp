@@ -9,7 +9,7 @@ namespace halfbyte {
 
 namespace {
 
-constexpr std::uint64_t kSampledRows = 128;  // of a matrix, evenly from all over it
+constexpr std::uint64_t kSampledRows = 64;  // of a matrix, evenly from all over it
 
 MatrixTask sampled(MatrixTask task) {
   const std::uint64_t rows = std::min(task.n, kSampledRows);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "cli/app.h"
+#include "cli/sizes.h"
 #include "cli/terminal.h"
 #include "compress/compress.h"
 #include "compress/convert.h"
@@ -22,6 +23,8 @@ struct CompressFlags {
   std::string calib_ids;
   SampleOptions samples;
   CalibrationOptions calibration;
+  std::optional<double> target_bits;
+  std::string target_size;
   std::size_t threads = 0;
   bool json = false;
 };
@@ -99,17 +102,25 @@ std::vector<Sample> samples_of(const CompressFlags& flags, const Tokenizer* toke
   return samples_of_text(*tokenizer, read_text_file(flags.calib), flags.samples, flags.calib);
 }
 
+std::optional<Budget> budget_of(const CompressFlags& flags) {
+  if (flags.target_bits) return Budget{flags.target_bits, std::nullopt};
+  if (flags.target_size.empty()) return std::nullopt;
+  return Budget{std::nullopt, parse_bytes(flags.target_size)};
+}
+
 void run_compress(CompressFlags flags) {
   if (flags.options.to.empty()) flags.options.to = format_of(flags.out);
   const ModelFiles source(flags.source);
   const std::optional<Tokenizer> tokenizer = Tokenizer::from_checkpoint(source.checkpoint());
   flags.calibration.samples = samples_of(flags, tokenizer ? &*tokenizer : nullptr, source);
   if (!flags.calibration.samples.empty()) flags.options.calibration = flags.calibration;
+  flags.options.budget = budget_of(flags);
   ThreadPool pool(flags.threads);
   const CompressReport report = compress(source, tokenizer ? &*tokenizer : nullptr, flags.out,
                                          flags.options, pool, progress_bar());
   if (flags.json) {
-    print_json(to_json(report, flags.options.method, flags.options.type, flags.out));
+    const std::string type = flags.options.budget ? "" : flags.options.type;
+    print_json(to_json(report, flags.options.method, type, flags.out));
   } else {
     print_report(report, flags.out);
   }
@@ -152,6 +163,14 @@ std::function<void()> setup_compress(CLI::App& app) {
   app.add_flag("--resume", flags->calibration.resume,
                "Go on with what an earlier run, killed or failed, has finished");
   app.add_option("--type", flags->options.type, known_types())->capture_default_str();
+  app.add_option("--target-bpw", flags->target_bits,
+                 "Choose a type for each tensor, this many bits a weight at most (with --calib)")
+      ->check(CLI::Range(1.0, 32.0))
+      ->excludes("--type");
+  app.add_option("--target-size", flags->target_size,
+                 "The same by size: 80MB, 1.5GB, 700MiB or bytes")
+      ->excludes("--type")
+      ->excludes("--target-bpw");
   flags->options.to.clear();
   app.add_option("--to", flags->options.to,
                  "bundle, gguf, safetensors, awq, gptq, compressed-tensors (default: gguf for "

@@ -25,7 +25,8 @@ std::string asked_embedding(const CompressOptions& options, bool tied_head) {
 }
 
 TypePolicy policy_of(const CompressOptions& options, const ModelSpec& spec, const Target& target) {
-  const OutputType& type = need_output_type(options.type);
+  // A budget names all but the small tensors, which every format can hold as f16.
+  const OutputType& type = need_output_type(options.budget ? "f16" : options.type);
   const std::string embedding = asked_embedding(options, spec.tied_head);
   TypePolicy policy = mix_policy(type, spec, options.calibration.has_value());
   policy.table = policy.vector = target.wide_vectors ? DType::f32 : type.matrix;
@@ -33,6 +34,24 @@ TypePolicy policy_of(const CompressOptions& options, const ModelSpec& spec, cons
   if (!embedding.empty()) policy.embedding = need_weight_type(embedding);
   if (!options.head_type.empty()) policy.head = need_weight_type(options.head_type);
   return policy;
+}
+
+// The types that a budget gives instead; what was chosen is told in `notes`.
+TypePolicy allocated(const CompressOptions& options, const ModelFiles& source, const Target& target,
+                     TypePolicy policy, std::vector<std::string>& notes, ThreadPool& pool,
+                     const ProgressSink& progress) {
+  if (!options.calibration) {
+    fail_usage("types for a budget are chosen on a text: give one (--calib FILE)");
+  }
+  std::vector<Role> fixed;
+  const ModelSpec& spec = source.spec();
+  if (!asked_embedding(options, spec.tied_head).empty()) fixed.push_back(Role::embedding);
+  if (!options.head_type.empty()) fixed.push_back(Role::head);
+  const AllocationRequest request{source,           target,          std::move(policy),
+                                  std::move(fixed), *options.budget, *options.calibration};
+  Allocation allocation = allocate(request, pool, progress);
+  notes.push_back(std::move(allocation.note));
+  return std::move(allocation.policy);
 }
 
 // Beside the output, hidden.
@@ -75,7 +94,6 @@ void take_errors(const std::vector<LayerReport>& from, std::vector<LayerReport>&
 CompressReport compress_calibrated(const WriteRequest& request, const Recipe& recipe,
                                    const CalibrationOptions& options, ThreadPool& pool,
                                    const ProgressSink& progress) {
-  const auto start = std::chrono::steady_clock::now();
   check_output(request.source.checkpoint().path(), request.out, request.target.folder);
   std::vector<std::string> notes;
   WriteRequest write = request;
@@ -98,8 +116,6 @@ CompressReport compress_calibrated(const WriteRequest& request, const Recipe& re
                                       pool, progress);
   take_errors(store.layers(), report.layers);
   report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  report.seconds = elapsed.count();
   store.remove();
   return report;
 }
@@ -109,16 +125,22 @@ CompressReport compress_calibrated(const WriteRequest& request, const Recipe& re
 CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                         const std::string& out, const CompressOptions& options, ThreadPool& pool,
                         const ProgressSink& progress) {
+  const auto start = std::chrono::steady_clock::now();
   const Recipe recipe = parse_recipe(options.method);
   const Target& target = need_target(options.to);
-  const TypePolicy policy = policy_of(options, source.spec(), target);
+  TypePolicy policy = policy_of(options, source.spec(), target);
   check_holds(target, *policy.matrix);
   if (recipe.needs_text() && !options.calibration) {
     fail_usage(fmt::format("method '{}' looks at the model at work: it needs a text (--calib FILE)",
                            recipe.names()));
   }
+  std::vector<std::string> notes;
+  if (options.budget) {
+    check_output(source.checkpoint().path(), out, target.folder);
+    policy = allocated(options, source, target, std::move(policy), notes, pool, progress);
+  }
   const Json json = {{"method", recipe.names()},
-                     {"type", options.type},
+                     {"type", options.budget ? notes.front() : options.type},
                      {"embedding_type", name(*policy.embedding)},
                      {"head_type", name(*policy.head)}};
   const WriteRequest request{.source = source,
@@ -131,7 +153,12 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                              .options = json,
                              .what = "compressing"};
   if (!options.calibration) return write_model(request, pool, progress);
-  return compress_calibrated(request, recipe, *options.calibration, pool, progress);
+  CompressReport report =
+      compress_calibrated(request, recipe, *options.calibration, pool, progress);
+  report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  report.seconds = elapsed.count();
+  return report;
 }
 
 }  // namespace halfbyte

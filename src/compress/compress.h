@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/thread_pool.h"
+#include "compress/allocate/allocate.h"
 #include "compress/calibrate/quantize.h"
 #include "compress/report.h"
 #include "model/model_files.h"
@@ -27,6 +28,8 @@ struct CompressOptions {
   std::string to = "bundle";        // bundle, gguf, safetensors (only f16, bf16, f32)
   // For methods that need a text; rtn weighs errors by the inputs where it has one.
   std::optional<CalibrationOptions> calibration = std::nullopt;
+  // A type for each tensor instead of `type`, so that all keep within it; needs a text.
+  std::optional<Budget> budget = std::nullopt;
 };
 
 // Writes `out` (a file for gguf, else a folder), replacing it whole when all is done; an output of

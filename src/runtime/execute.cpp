@@ -481,6 +481,11 @@ void run_steps(const Pass& pass, std::size_t begin, std::size_t end) {
   });
 }
 
+void run_head(const Pass& pass, const LogitRequest& request) {
+  pass.model.pool.run(
+      [&](std::size_t thread, Team& team) { Runner(pass, thread, team).head(request); });
+}
+
 void run_cross_store(const Pass& pass, const CrossMemory& cross, const float* encoded,
                      std::size_t begin, std::size_t end) {
   const std::size_t last = std::min(end, pass.stack.steps.size());

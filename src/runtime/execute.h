@@ -80,6 +80,8 @@ void run_pass(const Pass& pass, const LogitRequest& request);
 // [begin, end), on and to the residual buffer.
 void run_embed(const Pass& pass);
 void run_steps(const Pass& pass, std::size_t begin, std::size_t end);
+// The logits of the residual buffer's rows, which it uses up.
+void run_head(const Pass& pass, const LogitRequest& request);
 
 // The decoder's cross_store steps among [begin, end) over the encoder's output, [length, width],
 // into `cross`. pass.workspace must have room for cross.length rows.

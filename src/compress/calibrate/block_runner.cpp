@@ -83,15 +83,6 @@ class Stream {
   std::vector<std::uint16_t> words_;
 };
 
-// The norm before the head, into the branch buffer.
-StackPlan head_norm_of(const Plan& plan) {
-  StackPlan tail{.spec = plan.spec.main_stack(), .steps = {}};
-  Step step{.op = Op::norm, .in = Buffer::residual, .out = Buffer::branch};
-  step.norm = plan.head_norm;
-  tail.steps.push_back(step);
-  return tail;
-}
-
 std::uint64_t longest(std::span<const Sample> samples) {
   std::uint64_t rows = 0;
   for (const Sample& sample : samples) rows = std::max<std::uint64_t>(rows, sample.size());
@@ -123,6 +114,14 @@ std::vector<int> weights_of(const Plan& plan, const Block& block) {
   std::vector<int> weights;
   add_weights(weights, std::span(stack.steps).subspan(block.begin, block.end - block.begin));
   return weights;
+}
+
+StackPlan head_norm_of(const Plan& plan) {
+  StackPlan tail{.spec = plan.spec.main_stack(), .steps = {}};
+  Step step{.op = Op::norm, .in = Buffer::residual, .out = Buffer::branch};
+  step.norm = plan.head_norm;
+  tail.steps.push_back(step);
+  return tail;
 }
 
 struct BlockRunner::Impl {

@@ -31,6 +31,8 @@ struct Block {
 std::vector<Block> blocks_of(const Plan& plan);
 // Indices of all weights that the block's steps read, without repetition.
 std::vector<int> weights_of(const Plan& plan, const Block& block);
+// The norm before the head as a step of its own, into the branch buffer.
+StackPlan head_norm_of(const Plan& plan);
 
 // The numbers of one run over the samples.
 struct BlockPass {

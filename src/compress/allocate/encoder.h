@@ -1,0 +1,31 @@
+// Rounding a model's tensors to the types that are tried.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "compress/allocate/groups.h"
+#include "compress/allocate/probe.h"
+#include "compress/linalg.h"
+#include "compress/methods.h"
+
+namespace halfbyte {
+
+class GroupEncoder {
+ public:
+  explicit GroupEncoder(const Probe& probe);
+
+  // A tensor of the group, rounded with the weights of its inputs.
+  ChangedTensor encode(const Group& group, int weight, DType type);
+  // Squared errors of the group's outputs in each of its types, from some of its rows.
+  std::vector<double> errors(const Group& group);
+
+ private:
+  InputStats inputs_of(const Group& group) const;
+  MatrixTask task_of(int weight, DType type) const;
+
+  const Probe& probe_;
+  DenseWorkers workers_;
+};
+
+}  // namespace halfbyte

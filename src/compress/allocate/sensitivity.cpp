@@ -1,0 +1,78 @@
+#include "compress/allocate/sensitivity.h"
+
+#include <algorithm>
+
+namespace halfbyte {
+
+namespace {
+
+double bits_of(DType type) {
+  return 8.0 * info(type).block_bytes / info(type).block;
+}
+
+// The largest type within `bits`, else the smallest there is.
+std::size_t probed_type(const Group& group, double bits) {
+  std::size_t best = 0;
+  for (std::size_t i = 0; i < group.types.size(); ++i) {
+    if (bits_of(group.types[i]) <= bits) best = i;
+  }
+  return best;
+}
+
+double divergence_of(Probe& probe, GroupEncoder& encoder, const Group& group, DType type) {
+  std::vector<ChangedTensor> tensors;
+  for (const int weight : group.weights) tensors.push_back(encoder.encode(group, weight, type));
+  return probe.change(probe.original(), std::move(tensors)).divergence;
+}
+
+Options costs_of(Probe& probe, GroupEncoder& encoder, const Group& group, double bits) {
+  const std::vector<double> errors = encoder.errors(group);
+  const std::size_t probed = probed_type(group, bits);
+  const double divergence = divergence_of(probe, encoder, group, group.types[probed]);
+  const double unit = errors[probed] > 0.0 ? divergence / errors[probed] : 0.0;
+  Options options(errors.size());
+  for (std::size_t i = 0; i < errors.size(); ++i) {
+    options[i] = {group.bytes[i], unit * errors[i]};
+  }
+  return options;
+}
+
+void drop_dominated(Group& group, Options& options) {
+  Group kept = group;
+  Options kept_options;
+  kept.types.clear();
+  kept.bytes.clear();
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    const bool better = kept_options.empty() || options[i].cost < kept_options.back().cost;
+    if (!better) continue;
+    if (!kept_options.empty() && kept_options.back().bytes == options[i].bytes) {
+      kept.types.pop_back();
+      kept.bytes.pop_back();
+      kept_options.pop_back();
+    }
+    kept.types.push_back(group.types[i]);
+    kept.bytes.push_back(group.bytes[i]);
+    kept_options.push_back(options[i]);
+  }
+  group = std::move(kept);
+  options = std::move(kept_options);
+}
+
+}  // namespace
+
+std::vector<Options> measure_costs(Probe& probe, GroupEncoder& encoder,
+                                   const std::vector<Group>& groups, double bits,
+                                   const std::function<void()>& tick) {
+  std::vector<Options> costs;
+  for (const Group& group : groups) {
+    costs.push_back(costs_of(probe, encoder, group, bits));
+    tick();
+  }
+  return costs;
+}
+
+void drop_dominated(std::vector<Group>& groups, std::vector<Options>& costs) {
+  for (std::size_t i = 0; i < groups.size(); ++i) drop_dominated(groups[i], costs[i]);
+}
+
+}  // namespace halfbyte

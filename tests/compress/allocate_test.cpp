@@ -1,0 +1,211 @@
+// Types for a budget: the solver is as good as trying everything; no output exceeds its budget;
+// bytes do not depend on the number of threads; what cannot be is said.
+#include <cmath>
+#include <filesystem>
+#include <optional>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "compress/allocate/probe.h"
+#include "compress/allocate/solver.h"
+#include "compress/compress.h"
+#include "support.h"
+
+namespace halfbyte {
+namespace {
+
+using test::golden_model;
+using testing::HasSubstr;
+
+std::uint32_t next(std::uint32_t& state) {
+  state = state * 1664525u + 1013904223u;
+  return state >> 8;
+}
+
+// Groups whose larger options cost less, in sizes that have `unit` in common.
+std::vector<Options> random_groups(std::uint32_t& state, std::uint64_t unit) {
+  std::vector<Options> groups(1 + next(state) % 8);
+  for (Options& options : groups) {
+    std::uint64_t bytes = 1 + next(state) % 50;
+    double cost = 100.0;
+    for (std::size_t i = 0; i < 1 + next(state) % 4; ++i) {
+      options.push_back({bytes * unit, cost});
+      bytes += 1 + next(state) % 30;
+      cost -= 1.0 + next(state) % 20;
+    }
+    if (options.empty()) options.push_back({unit, 1.0});
+  }
+  return groups;
+}
+
+double cost_of(const std::vector<Options>& groups, const std::vector<std::size_t>& chosen) {
+  double cost = 0.0;
+  for (std::size_t i = 0; i < groups.size(); ++i) cost += groups[i][chosen[i]].cost;
+  return cost;
+}
+
+// The least cost over all choices; nullopt where none fits.
+std::optional<double> brute_force(const std::vector<Options>& groups, std::uint64_t budget) {
+  std::optional<double> best;
+  std::vector<std::size_t> chosen(groups.size());
+  for (;;) {
+    if (bytes_of(groups, chosen) <= budget) {
+      const double cost = cost_of(groups, chosen);
+      best = std::min(best.value_or(cost), cost);
+    }
+    std::size_t i = 0;
+    while (i < groups.size() && ++chosen[i] == groups[i].size()) chosen[i++] = 0;
+    if (i == groups.size()) return best;
+  }
+}
+
+TEST(SolveBudget, IsAsGoodAsTryingEverything) {
+  std::uint32_t state = 1;
+  for (int round = 0; round < 300; ++round) {
+    const std::vector<Options> groups = random_groups(state, 1 + next(state) % 5000);
+    const std::uint64_t smallest = smallest_bytes(groups);
+    for (const double share : {0.9, 1.0, 1.1, 1.3, 1.7, 3.0, 100.0}) {
+      const auto budget = static_cast<std::uint64_t>(static_cast<double>(smallest) * share);
+      const std::vector<std::size_t> chosen = solve_budget(groups, budget);
+      const std::optional<double> best = brute_force(groups, budget);
+      ASSERT_EQ(chosen.empty(), !best.has_value());
+      if (!best) continue;
+      EXPECT_LE(bytes_of(groups, chosen), budget);
+      EXPECT_DOUBLE_EQ(cost_of(groups, chosen), *best) << "round " << round << " share " << share;
+    }
+  }
+}
+
+// Sizes without a common divisor: the table has coarse steps, and the rest is filled.
+TEST(SolveBudget, UsesABudgetOfOddSizes) {
+  std::vector<Options> groups;
+  std::uint32_t state = 7;
+  for (int i = 0; i < 60; ++i) {
+    Options& options = groups.emplace_back();
+    for (std::uint64_t bits = 2; bits <= 8; ++bits) {
+      options.push_back({1'000'000 * bits + next(state) % 1000, std::exp2(-2.0 * double(bits))});
+    }
+  }
+  const std::uint64_t budget = 60 * 4'321'987;
+  const std::vector<std::size_t> chosen = solve_budget(groups, budget);
+  EXPECT_LE(bytes_of(groups, chosen), budget);
+  EXPECT_GE(bytes_of(groups, chosen), budget - budget / 200);
+}
+
+std::vector<Sample> samples_for(const ModelSpec& spec) {
+  std::vector<Sample> samples;
+  std::uint32_t state = 1;
+  for (std::size_t i = 0; i < 3; ++i) {
+    for (TokenId& token : samples.emplace_back(12 + 3 * i)) {
+      token = static_cast<TokenId>(next(state) % spec.vocab);
+    }
+  }
+  return samples;
+}
+
+class Allocate : public testing::Test {
+ protected:
+  CompressReport run(const std::string& model, const std::string& out, CompressOptions options,
+                     std::size_t threads = 2) {
+    const ModelFiles source(golden_model(model));
+    options.calibration.emplace();
+    options.calibration->samples = samples_for(source.spec());
+    ThreadPool pool(threads);
+    return compress(source, nullptr, folder_ / out, options, pool);
+  }
+  static CompressOptions options_for(const std::string& to, double bits) {
+    CompressOptions options;
+    options.to = to;
+    options.budget = Budget{bits, std::nullopt};
+    return options;
+  }
+  std::string usage_error(const std::string& model, const CompressOptions& options) {
+    try {
+      run(model, "none", options);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage) << error.what();
+      return error.what();
+    }
+    ADD_FAILURE() << "nothing failed";
+    return "";
+  }
+  test::TemporaryFolder folder_;
+};
+
+bool is_decoder(const std::string& model) {
+  const ModelSpec spec = ModelFiles(golden_model(model)).spec();
+  return spec.has_head && !spec.encoder;
+}
+
+TEST_F(Allocate, NoFormatExceedsItsBudget) {
+  struct Case {
+    const char* to;
+    double bits;
+  };
+  for (const std::string& model : test::golden_models()) {
+    if (!is_decoder(model)) continue;
+    for (const Case& row : {Case{"gguf", 9.0}, Case{"bundle", 9.0}, Case{"safetensors", 17.0}}) {
+      SCOPED_TRACE(model + " " + row.to);
+      const CompressReport report = run(model, model + "." + row.to, options_for(row.to, row.bits));
+      EXPECT_LE(report.bits_per_weight, row.bits);
+      EXPECT_THAT(report.notes.front(), HasSubstr("bits a weight:"));
+    }
+  }
+}
+
+TEST_F(Allocate, ThreadsDoNotShow) {
+  const CompressOptions options = options_for("gguf", 7.5);
+  run("llama", "one.gguf", options, 1);
+  const std::string one = test::all_bytes(folder_ / "one.gguf");
+  for (const std::size_t threads : {2, 3}) {
+    run("llama", "more.gguf", options, threads);
+    EXPECT_TRUE(test::all_bytes(folder_ / "more.gguf") == one) << threads << " threads";
+  }
+}
+
+TEST_F(Allocate, TooSmallABudgetNamesTheSmallest) {
+  EXPECT_THAT(usage_error("llama", options_for("gguf", 1.0)), HasSubstr("the smallest types take"));
+  CompressOptions bytes = options_for("bundle", 0.0);
+  bytes.budget = Budget{std::nullopt, 100};
+  EXPECT_THAT(usage_error("llama", bytes), HasSubstr("the budget of 100 bytes"));
+}
+
+TEST_F(Allocate, EncodersAreRefused) {
+  EXPECT_THAT(usage_error("bert", options_for("gguf", 8.0)), HasSubstr("decoder-only"));
+}
+
+TEST_F(Allocate, AFixedEmbeddingKeepsItsType) {
+  CompressOptions options = options_for("gguf", 9.0);
+  options.embedding_type = "q4_0";
+  const CompressReport report = run("llama", "fixed.gguf", options);
+  for (const LayerReport& layer : report.layers) {
+    if (layer.name == "token_embd.weight") {
+      EXPECT_EQ(layer.type, DType::q4_0);
+    }
+  }
+  EXPECT_LE(report.bits_per_weight, 9.0);
+}
+
+// Running only what comes after a change is running everything.
+TEST_F(Allocate, AProbeReturnsToTheOriginal) {
+  const ModelFiles source(golden_model("llama"));
+  const std::vector<Sample> samples = samples_for(source.spec());
+  ThreadPool pool(2);
+  Probe probe(source, samples, pool, detect_cpu_features());
+  EXPECT_LT(probe.original().divergence, 1e-6);
+  const Block last = blocks_of(probe.plan()).back();
+  const int matrix = probe.plan().decoder.steps[last.begin].pieces.front().weight;
+  const WeightRef& ref = probe.plan().weights[static_cast<std::size_t>(matrix)];
+  const ModelTensor& tensor = source.need(ref.name);
+  const std::vector<std::byte> own(tensor.data.begin(), tensor.data.end());
+  const Variant broken = probe.change(
+      probe.original(), {{matrix, DType::f16, std::vector<std::byte>(ref.n * ref.k * 2)}});
+  EXPECT_GT(broken.divergence, 1e-6);
+  const Variant back = probe.change(broken, {{matrix, tensor.dtype, own}});
+  EXPECT_EQ(back.divergence, probe.original().divergence);
+}
+
+}  // namespace
+}  // namespace halfbyte

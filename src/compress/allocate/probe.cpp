@@ -101,8 +101,8 @@ void Probe::load(Variant& variant, std::size_t part) {
 }
 
 Pass Probe::pass_of(const Variant& variant, std::size_t part, const StackPlan& stack) {
-  Pass pass{
-      .model = {plan_, *variant.parts[part], ops_, pool_}, .workspace = workspace_, .stack = stack};
+  const ModelView model{plan_, *variant.parts[part], ops_, pool_, {Compute::f32, features_}};
+  Pass pass{.model = model, .workspace = workspace_, .stack = stack};
   pass.rows = tokens_.size();
   pass.tokens = tokens_.data();
   pass.segments = segments_;

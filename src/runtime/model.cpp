@@ -7,11 +7,11 @@ Model::Model(ModelFiles files, ThreadPool& pool, const LoadOptions& options)
       plan_(make_plan(files_.spec())),
       pool_(pool),
       features_(options.features),
-      compute_(options.compute),
       row_ops_(select_rows(options.features).ops),
-      weights_(files_, plan_, {options.features, options.compute, options.progress, {}}, pool) {
+      weights_(files_, plan_, {options.features, options.compute, options.progress, {}}, pool),
+      attention_(options.compute, options.features) {
   // Attention does not round what nothing else rounds.
-  if (!compute_ && is_full_precision()) compute_ = Compute::f32;
+  if (!options.compute && is_full_precision()) attention_ = {Compute::f32, features_};
 }
 
 std::unique_ptr<Model> Model::open(const std::string& path, ThreadPool& pool,

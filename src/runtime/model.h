@@ -54,12 +54,10 @@ class Model {
   const Weights& weights() const { return weights_; }
   const RowOps& row_ops() const { return row_ops_; }
   // For caches of that type.
-  AttentionChoice attention(DType cache) const {
-    return choose_attention(cache, compute_, features_);
-  }
+  const AttentionChoice& attention(DType cache) const { return attention_.of(cache); }
   CpuFeatures features() const { return features_; }
   ThreadPool& pool() const { return pool_; }
-  ModelView view() const { return {plan_, weights_, row_ops_, pool_, {compute_, features_}}; }
+  ModelView view() const { return {plan_, weights_, row_ops_, pool_, attention_}; }
   // True where every matrix is f32: then the KV cache is f32, too, unless asked otherwise.
   bool is_full_precision() const;
   std::uint64_t file_bytes() const { return files_.checkpoint().bytes(); }
@@ -69,9 +67,9 @@ class Model {
   Plan plan_;
   ThreadPool& pool_;
   CpuFeatures features_;
-  std::optional<Compute> compute_;
   const RowOps& row_ops_;
   Weights weights_;
+  AttentionChoices attention_;
 };
 
 }  // namespace halfbyte

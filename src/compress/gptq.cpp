@@ -13,8 +13,8 @@
 namespace halfbyte {
 namespace {
 
-// Gives the rows their codes.
-using Solve = std::function<void(const GptqContext& context, GptqRows& rows)>;
+// Gives the rows their codes; returns their errors (of the undamped H).
+using Solve = std::function<std::vector<double>(const GptqContext& context, GptqRows& rows)>;
 
 constexpr std::size_t kMostRows = 64;  // at once; more do not fit the L2 cache beside H
 
@@ -37,8 +37,7 @@ void solve_rows(const GptqContext& context, const GptqTask& task, const Solve& s
                 std::size_t begin, std::size_t count, Errors& errors) {
   const std::size_t k = context.hessian.size();
   GptqRows rows(context, task.weights + begin * k, count);
-  solve(context, rows);
-  const std::vector<double> error = quadratic_forms(context, rows.errors(0), count);
+  const std::vector<double> error = solve(context, rows);
   const std::vector<double> size = quadratic_forms(context, rows.weights(0), count);
   const std::size_t bytes = info(task.grid->dtype).block_bytes * (k / task.grid->block);
   for (std::size_t row = 0; row < count; ++row) {
@@ -67,21 +66,39 @@ GptqReport solve_all(DenseWorkers& workers, const GptqHessian& hessian, const Gp
   return report;
 }
 
-void round_rows(const GptqContext& context, GptqRows& rows) {
+std::vector<double> round_rows(const GptqContext& context, GptqRows& rows) {
   rows.fit(context.hessian.importance());
   rows.round();
+  return quadratic_forms(context, rows.errors(0), rows.rows());
 }
 
-void solve_rows_by_gptq(const GptqContext& context, const GptqOptions& options, GptqRows& rows) {
+// What damping adds to the error of a row.
+double damping_of(const GptqHessian& hessian, const float* errors) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < hessian.size(); ++i) {
+    const double added = static_cast<double>(hessian.importance()[i]) - hessian.diagonal()[i];
+    sum += added * errors[i] * errors[i];
+  }
+  return sum;
+}
+
+std::vector<double> solve_rows_by_gptq(const GptqContext& context, const GptqOptions& options,
+                                       GptqRows& rows) {
   const GptqHessian& hessian = context.hessian;
   const std::span<const float> importance =
       options.pivot_importance ? hessian.pivots() : hessian.importance();
   const bool dynamic = options.dynamic_scales && !hessian.descending();
   if (!dynamic) rows.fit(importance);
-  gptq_pass(context, importance, dynamic, rows);
+  std::vector<double> errors = gptq_pass(context, importance, dynamic, rows);
   for (int i = 0; i < std::max(options.refits, options.sweeps); ++i) {
-    gptq_refine(context, i < options.refits, i < options.sweeps, rows);
+    const std::vector<double> gains =
+        gptq_refine(context, i < options.refits, i < options.sweeps, rows);
+    for (std::size_t row = 0; row < rows.rows(); ++row) errors[row] -= gains[row];
   }
+  for (std::size_t row = 0; row < rows.rows(); ++row) {
+    errors[row] = std::max(errors[row] - damping_of(hessian, rows.errors(row)), 0.0);
+  }
+  return errors;
 }
 
 }  // namespace
@@ -90,7 +107,7 @@ GptqReport gptq(DenseWorkers& workers, const GptqHessian& hessian, const GptqTas
                 const GptqOptions& options) {
   if (!hessian.factored()) return round_to_nearest(workers, hessian, task);
   return solve_all(workers, hessian, task, [&](const GptqContext& context, GptqRows& rows) {
-    solve_rows_by_gptq(context, options, rows);
+    return solve_rows_by_gptq(context, options, rows);
   });
 }
 

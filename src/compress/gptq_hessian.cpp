@@ -92,14 +92,20 @@ void GptqHessian::copy_square(std::size_t begin, std::size_t size, std::span<con
   }
 }
 
+void GptqHessian::multiply_before(DenseWorkers& workers, std::size_t thread, const float* x,
+                                  std::size_t rows, std::size_t begin, std::size_t size,
+                                  float* to) const {
+  std::fill_n(to, rows * size, 0.0f);
+  const DenseOperand above = {h_ + begin * k_, k_, 1};  // H[begin.., 0..], the same transposed
+  workers.multiply(thread, {{x, k_, 1}, transposed(above), to, size, rows, size, begin});
+}
+
 void GptqHessian::multiply(DenseWorkers& workers, std::size_t thread, const float* x,
                            std::size_t rows, std::size_t begin, std::size_t size,
                            const float* square, float* to) const {
   const std::size_t end = begin + size;
-  std::fill_n(to, rows * size, 0.0f);
-  const DenseOperand above = {h_ + begin * k_, k_, 1};  // H[begin.., 0..], the same transposed
+  multiply_before(workers, thread, x, rows, begin, size, to);
   const DenseOperand below = {h_ + end * k_ + begin, k_, 1};
-  workers.multiply(thread, {{x, k_, 1}, transposed(above), to, size, rows, size, begin});
   workers.multiply(thread, {{x + begin, k_, 1}, {square, size, 1}, to, size, rows, size, size});
   workers.multiply(thread, {{x + end, k_, 1}, below, to, size, rows, size, k_ - end});
 }

@@ -60,6 +60,9 @@ class GptqHessian {
   // the part on the diagonal.
   void multiply(DenseWorkers& workers, std::size_t thread, const float* x, std::size_t rows,
                 std::size_t begin, std::size_t size, const float* square, float* to) const;
+  // The same of the inputs before `begin` only.
+  void multiply_before(DenseWorkers& workers, std::size_t thread, const float* x, std::size_t rows,
+                       std::size_t begin, std::size_t size, float* to) const;
 
  private:
   void look_at_diagonal();

@@ -19,14 +19,16 @@ class Pass {
         rows_(rows),
         k_(rows.size()),
         errors_(rows.rows() * k_),
-        targets_(rows.rows() * grid_.block) {}
+        targets_(rows.rows() * grid_.block),
+        sums_(rows.rows()) {}
 
-  void run() {
+  std::vector<double> run() {
     for (std::size_t begin = 0; begin < k_; begin += grid_.block) quantize_block(begin);
     for (std::size_t row = 0; row < rows_.rows(); ++row) {
       const float* from = errors_.data() + row * k_;
       for (std::size_t p = 0; p < k_; ++p) rows_.errors(row)[order_[p]] = from[p];
     }
+    return sums_;
   }
 
  private:
@@ -75,7 +77,10 @@ class Pass {
   float quantize(std::size_t row, std::size_t column, float target) {
     const std::uint8_t code = rows_.nearest(row, column, target);
     rows_.codes(row)[column] = code;
-    return rows_.weights(row)[column] - rows_.value(row, column, code);
+    const float value = rows_.value(row, column, code);
+    const double miss = static_cast<double>(target) - value;
+    sums_[row] += miss * miss * context_.hessian.pivots()[column];
+    return rows_.weights(row)[column] - value;
   }
 
   const GptqContext& context_;
@@ -87,13 +92,14 @@ class Pass {
   std::size_t k_;
   std::vector<float> errors_;   // [rows, k], in the order of positions
   std::vector<float> targets_;  // [rows, block]: what the values should be
+  std::vector<double> sums_;
 };
 
 }  // namespace
 
-void gptq_pass(const GptqContext& context, std::span<const float> importance, bool refit_blocks,
-               GptqRows& rows) {
-  Pass(context, importance, refit_blocks, rows).run();
+std::vector<double> gptq_pass(const GptqContext& context, std::span<const float> importance,
+                              bool refit_blocks, GptqRows& rows) {
+  return Pass(context, importance, refit_blocks, rows).run();
 }
 
 }  // namespace halfbyte

@@ -60,8 +60,13 @@ std::vector<double> quadratic_forms(const GptqContext& context, const float* x, 
   for (std::size_t begin = 0; begin < k; begin += kColumns) {
     const std::size_t size = std::min(kColumns, k - begin);
     context.hessian.copy_square(begin, size, context.hessian.diagonal(), square.data());
-    context.hessian.multiply(context.workers, context.thread, x, rows, begin, size, square.data(),
-                             product.data());
+    // H is symmetric: what a column has with those before it counts twice.
+    context.hessian.multiply_before(context.workers, context.thread, x, rows, begin, size,
+                                    product.data());
+    for (float& value : product) value *= 2.0f;
+    context.workers.multiply(
+        context.thread,
+        {{x + begin, k, 1}, {square.data(), size, 1}, product.data(), size, rows, size, size});
     for (std::size_t row = 0; row < rows; ++row) {
       const float* values = x + row * k + begin;
       for (std::size_t i = 0; i < size; ++i) {

@@ -43,6 +43,7 @@ class Quantizer {
         store_(store),
         pool_(pool),
         workers_(pool, select_dense(options.features).multiply),
+        gram_workers_(pool, select_dense(options.features, Compute::bf16).multiply),
         progress_(progress),
         notes_(notes),
         runner_(files, options.samples, store.folder(), pool, options.features, [this] { tick(); }),
@@ -79,6 +80,7 @@ class Quantizer {
     const StackPlan& stack = runner_.stack_of(block);
     runner_.begin(block);
     results_.clear();
+    const std::vector<ModelTensor> sources = sources_of(block);
     BlockWeights weights(files_, runner_.plan(), pool_);
     bool transformed = recipe_.transforms.empty();
     const std::vector<Stage> stages = stages_of(stack, block, options_.sequential);
@@ -99,12 +101,27 @@ class Quantizer {
     store_.commit(results_);
     store_.apply(block.index, files_);
     results_.clear();
+    for (const ModelTensor& tensor : sources) release(tensor);
+  }
+
+  // The block's tensors as the files hold them.
+  std::vector<ModelTensor> sources_of(const Block& block) const {
+    std::vector<ModelTensor> sources;
+    for (const int weight : weights_of(runner_.plan(), block)) {
+      const ModelTensor* tensor = files_.find(ref(weight).name);
+      if (tensor != nullptr) sources.push_back(*tensor);
+    }
+    return sources;
+  }
+  // Its pages in the mapped file, which would add up to the whole model.
+  void release(const ModelTensor& tensor) const {
+    files_.checkpoint().release({tensor.name, DType::u8, {tensor.data.size()}, tensor.data});
   }
 
   // One run over the samples, up to the end of the stage.
   StatsTap watch(const Block& block, const Stage& stage, bool keep) {
     StatsTap tap(runner_.plan(), runner_.stack_of(block).steps, stage.begin, stage.end,
-                 recipe_.needs_gram() ? &workers_ : nullptr);
+                 recipe_.needs_gram() ? &gram_workers_ : nullptr);
     BlockPass pass{.compute = Compute::bf16, .tap = &tap, .keep = keep};
     if (!keep) pass.end = stage.end;
     runner_.run(block, pass);
@@ -199,6 +216,7 @@ class Quantizer {
   BlockStore& store_;
   ThreadPool& pool_;
   DenseWorkers workers_;
+  DenseWorkers gram_workers_;  // inputs come from bfloat16 streams: their products need no more
   const ProgressSink& progress_;
   std::vector<std::string>& notes_;
   BlockRunner runner_;

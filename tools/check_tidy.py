@@ -5,6 +5,9 @@ usage: check_tidy.py BUILD_DIR         exit 1 and clang-tidy's findings where th
 
 BUILD_DIR holds compile_commands.json. A clean file leaves an empty BUILD_DIR/tidy/KEY, where KEY hashes the file, the
 project's headers below it, its compile command, .clang-tidy and clang-tidy's version.
+
+Most of the time goes into the libraries' headers, so files of a folder are first looked at together, included by one
+file. Only where that has findings, or their names clash, each is looked at alone.
 """
 import concurrent.futures
 import functools
@@ -13,15 +16,27 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import typing
 
 from rooms import ROOT
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 SRC = ROOT / "src"
 EXTRA_ARG = "--extra-arg=-Wno-unknown-warning-option"  # the commands are those of g++
+
+ALL_OURS = r"/(src|include/halfbyte)/.*\.(h|cpp)$"  # files that are included are headers to clang-tidy
+MOST_TOGETHER = 12
+DEFINED = re.compile(r"^(?:[\w:<>,*&]+ )*[*&]?(\w+) ?(?:[({=\[;]|final)", re.M)
+
+
+class Job(typing.NamedTuple):
+    path: pathlib.Path
+    arguments: list  # of the compiler
+    stamp: pathlib.Path
 
 
 @functools.lru_cache(maxsize=None)
@@ -49,14 +64,73 @@ def key(path, command, settings):
     return digest.hexdigest()
 
 
-def tidy(tool, build, path, stamp):
-    """The findings of one file, "" for none (then it is stamped)."""
-    run = subprocess.run([tool, "-p", str(build), "--quiet", EXTRA_ARG, str(path)],
+def tidy(tool, path, arguments, *options):
+    """The findings of one file, "" for none."""
+    run = subprocess.run([tool, "--quiet", EXTRA_ARG, *options, str(path), "--", *arguments],
                          capture_output=True, text=True, check=False)
     if run.returncode == 0:
-        stamp.touch()
         return ""
     return run.stdout + re.sub(r"^\d+ warnings.*\n", "", run.stderr, flags=re.M)
+
+
+def tidy_batch(tool, build, batch):
+    """The findings of files that are compiled alike. Those without any are stamped."""
+    if len(batch) > 1:
+        text = "".join(f'#include "{job.path}"\n' for job in batch)
+        together = build / "tidy" / f"{hashlib.sha256(text.encode()).hexdigest()}.cpp"
+        together.write_text(text, encoding="utf-8")
+        findings = tidy(tool, together, batch[0].arguments, f"--header-filter={ALL_OURS}",
+                        f"--config-file={ROOT / '.clang-tidy'}")
+        together.unlink()
+        if not findings:
+            for job in batch:
+                job.stamp.touch()
+            return ""
+        half = len(batch) // 2
+        return tidy_batch(tool, build, batch[:half]) + tidy_batch(tool, build, batch[half:])
+    return tidy_one(tool, batch[0])
+
+
+def tidy_one(tool, job):
+    findings = tidy(tool, job.path, job.arguments)
+    if not findings:
+        job.stamp.touch()
+    return findings
+
+
+def arguments_of(entry):
+    """The compile command's options: without the compiler, the file and the output."""
+    words = shlex.split(entry["command"])
+    words = words[next(i for i, word in enumerate(words) if word.startswith("-")):]
+    result = []
+    skip = False
+    for word in words:
+        if skip or word in ("-c", "-o"):
+            skip = word == "-o"
+        elif word != entry["file"]:
+            result.append(word)
+    return result
+
+
+def names_of(path):
+    """What a file seems to define outside of functions and classes: where these differ, files go together."""
+    return set(DEFINED.findall(path.read_text(encoding="utf-8"))) - {"namespace", "halfbyte", "static_assert"}
+
+
+def batches_of(jobs):
+    """Files of one folder with the same options and no name in common, up to MOST_TOGETHER."""
+    batches = []
+    for job in sorted(jobs, key=lambda job: job.path):
+        kind, names = (job.path.parent, job.arguments), names_of(job.path)
+        for batch in batches:
+            if batch["kind"] == kind and len(batch["jobs"]) < MOST_TOGETHER and not batch["names"] & names:
+                break
+        else:
+            batch = {"kind": kind, "names": set(), "jobs": []}
+            batches.append(batch)
+        batch["jobs"].append(job)
+        batch["names"] |= names
+    return [batch["jobs"] for batch in batches]
 
 
 def main():
@@ -76,9 +150,12 @@ def main():
         if SRC in path.parents and path.is_file():
             stamp = build / "tidy" / key(path, entry["command"], settings)
             if not stamp.exists():
-                jobs.append((tool, build, path, stamp))
+                jobs.append(Job(path, arguments_of(entry), stamp))
+    # The longest first, so that no thread is left with one at the end.
+    batches = sorted(batches_of(jobs), key=len, reverse=True)
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        findings = [text for text in pool.map(lambda job: tidy(*job), jobs) if text]
+        found = pool.map(lambda batch: tidy_batch(tool, build, batch), batches)
+        findings = [text for text in found if text]
     print("".join(findings) if findings else f"clang-tidy: {len(jobs)} files looked at, all clean")
     return bool(findings)
 

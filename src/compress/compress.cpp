@@ -104,16 +104,17 @@ CompressReport compress_calibrated(const WriteRequest& request, const Recipe& re
   BlockStore store(work_folder(request.out), key_of(request.source, request.options, options),
                    options.resume);
   quantize_blocks(files, recipe, write.policy.named, options, store, pool, progress, notes);
-  CompressReport report = write_model({.source = files,
-                                       .tokenizer = write.tokenizer,
-                                       .out = write.out,
-                                       .target = write.target,
-                                       .policy = write.policy,
-                                       .encode = write.encode,
-                                       .method_json = write.method_json,
-                                       .options = write.options,
-                                       .what = "writing"},
-                                      pool, progress);
+  const WriteRequest last{.source = files,
+                          .tokenizer = write.tokenizer,
+                          .out = write.out,
+                          .target = write.target,
+                          .policy = write.policy,
+                          .encode = write.encode,
+                          .method_json = write.method_json,
+                          .options = write.options,
+                          .what = "writing",
+                          .finite = write.finite};
+  CompressReport report = write_model(last, pool, progress);
   take_errors(store.layers(), report.layers);
   report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
   store.remove();
@@ -151,7 +152,8 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                              .encode = rtn_encode,
                              .method_json = {{"name", recipe.names()}},
                              .options = json,
-                             .what = "compressing"};
+                             .what = "compressing",
+                             .finite = true};
   if (!options.calibration) return write_model(request, pool, progress);
   CompressReport report =
       compress_calibrated(request, recipe, *options.calibration, pool, progress);

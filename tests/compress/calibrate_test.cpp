@@ -270,6 +270,16 @@ TEST_F(Calibrate, AWeightThatIsNotANumberIsNamed) {
   EXPECT_FALSE(fs::exists(folder_ / "out"));
 }
 
+TEST_F(Calibrate, OriginalInputsAndSequentialExcludeEachOther) {
+  const ModelFiles source(golden_model("llama"));
+  CompressOptions options{.to = "gguf"};
+  options.calibration = calibration_for(source);
+  options.calibration->original_inputs = options.calibration->sequential = true;
+  EXPECT_THAT(message(ErrorCode::kUsage, [&] { run("llama", "out", options); }),
+              HasSubstr("--calib-original and --sequential"));
+  EXPECT_EQ(folder_.names().size(), 0u);
+}
+
 TEST(Samples, IdsAreReadLineByLine) {
   const std::vector<Sample> samples =
       samples_of_ids("[1, 2, 3]\n\n4 5\r\n6,7,8,9,10\n", 11, {.tokens = 100, .length = 4}, "f");

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "cli/app.h"
+#include "cli/compress_report.h"
 #include "cli/sizes.h"
 #include "cli/terminal.h"
 #include "compress/choose.h"
@@ -26,6 +27,8 @@ struct CompressFlags {
   CalibrationOptions calibration;
   std::optional<double> target_bits;
   std::string target_size;
+  std::string report;
+  std::string report_text;
   std::size_t threads = 0;
   bool json = false;
 };
@@ -89,9 +92,27 @@ std::string format_of(const std::string& out) {
   return out.ends_with(".gguf") ? "gguf" : "bundle";
 }
 
+// The texts that were named. What a report scores must not be what was calibrated on.
+struct Texts {
+  std::string calibration;
+  std::string report;
+};
+Texts texts_of(const CompressFlags& flags) {
+  Texts texts;
+  if (!flags.calib.empty()) texts.calibration = read_text_file(flags.calib);
+  if (flags.report.empty()) return texts;
+  if (!flags.report_text.empty()) {
+    texts.report = read_text_file(flags.report_text);
+  } else if (!flags.calib.empty()) {
+    HeldOut parts = hold_out(texts.calibration);
+    texts = {std::move(parts.rest), std::move(parts.held)};
+  }
+  return texts;
+}
+
 // What the model is calibrated on; nothing where no text was named.
-std::vector<Sample> samples_of(const CompressFlags& flags, const Tokenizer* tokenizer,
-                               const ModelFiles& source) {
+std::vector<Sample> samples_of(const CompressFlags& flags, const std::string& text,
+                               const Tokenizer* tokenizer, const ModelFiles& source) {
   if (!flags.calib_ids.empty()) {
     return samples_of_ids(read_text_file(flags.calib_ids), source.spec().vocab, flags.samples,
                           flags.calib_ids);
@@ -100,7 +121,7 @@ std::vector<Sample> samples_of(const CompressFlags& flags, const Tokenizer* toke
   if (tokenizer == nullptr) {
     fail_usage("this model has no tokenizer: give token ids instead of text (--calib-ids)");
   }
-  return samples_of_text(*tokenizer, read_text_file(flags.calib), flags.samples, flags.calib);
+  return samples_of_text(*tokenizer, text, flags.samples, flags.calib);
 }
 
 std::optional<Budget> budget_of(const CompressFlags& flags) {
@@ -124,19 +145,30 @@ std::string choose_rest(CompressOptions& options, const ModelFiles& source) {
 void run_compress(CompressFlags flags) {
   CompressOptions& options = flags.options;
   if (options.to.empty()) options.to = format_of(flags.out);
+  std::optional<AtomicFile> page;
+  if (!flags.report.empty()) page.emplace(flags.report);
   const ModelFiles source(flags.source);
-  const std::optional<Tokenizer> tokenizer = Tokenizer::from_checkpoint(source.checkpoint());
-  flags.calibration.samples = samples_of(flags, tokenizer ? &*tokenizer : nullptr, source);
+  const std::optional<Tokenizer> found = Tokenizer::from_checkpoint(source.checkpoint());
+  const Tokenizer* const tokenizer = found ? &*found : nullptr;
+  const Texts texts = texts_of(flags);
+  flags.calibration.samples = samples_of(flags, texts.calibration, tokenizer, source);
   if (!flags.calibration.samples.empty()) options.calibration = flags.calibration;
   options.budget = budget_of(flags);
   const std::string why = choose_rest(options, source);
   ThreadPool pool(flags.threads);
   const CompressReport report =
-      compress(source, tokenizer ? &*tokenizer : nullptr, flags.out, options, pool, progress_bar());
+      compress(source, tokenizer, flags.out, options, pool, progress_bar());
+  // Before the report, which takes memory of its own.
+  Json body = to_json(report, options.method, options.budget ? "" : options.type, flags.out);
+  if (page) {
+    write_report(
+        {source, tokenizer, flags.source, flags.out, options, report, why, texts.report, pool},
+        *page);
+  }
   if (!why.empty()) print_error(fmt::format("halfbyte: {}", why));
   if (!flags.json) return print_report(report, flags.out);
-  Json body = to_json(report, options.method, options.budget ? "" : options.type, flags.out);
   if (!why.empty()) body["why"] = why;
+  if (page) body["report"] = flags.report;
   print_json(body);
 }
 
@@ -197,6 +229,12 @@ std::function<void()> setup_compress(CLI::App& app) {
   app.add_option("--keep-head", flags->options.head_type, "Type of the head (default: by --type)");
   app.add_option("--embedding", flags->options.embedding_type,
                  "Type of the token embedding (default: by --type)");
+  app.add_option("--report", flags->report,
+                 "Write a page (HTML, one file) that shows errors, bits, speed and sample answers");
+  app.add_option("--report-text", flags->report_text,
+                 "What the report scores (default: the last eighth of --calib, which is then not "
+                 "calibrated on)")
+      ->needs("--report");
   app.add_option("-t,--threads", flags->threads,
                  "Threads (default: the cores that this process may use)")
       ->check(CLI::Range(1, 1024));

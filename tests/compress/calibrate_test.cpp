@@ -184,6 +184,7 @@ TEST_F(Calibrate, RoundingToNearestIsTheSameBlockByBlock) {
     CompressOptions options{.type = "q8_0"};
     for (const bool original : {false, true}) {
       for (const bool sequential : {false, true}) {
+        if (original && sequential) continue;  // refused
         options.calibration = calibration_for(source);
         options.calibration->original_inputs = original;
         options.calibration->sequential = sequential;

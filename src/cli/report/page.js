@@ -68,7 +68,8 @@ function bubbles(place) {
   const svg = place.append("svg").attr("viewBox", [0, 0, width, height]).attr("width", width);
   const shown = data.variants.filter((v) => known(divergence(v)));
   const x = d3.scaleLinear([0, 1.12 * d3.max(shown, (v) => v.bytes) / 1e6], [left, width - right]);
-  const y = d3.scaleLinear([0, 1.2 * d3.max(shown, divergence) || 1], [height - bottom, top]).nice();
+  // Some room below 0, where the source's circle is.
+  const y = d3.scaleLinear([0, 1.2 * d3.max(shown, divergence) || 1], [height - bottom - 30, top + 10]).nice();
   const r = d3.scaleSqrt([0, d3.max(shown, (v) => v.decode_tok_s) || 1], [0, 24]);
   svg.append("g").attr("transform", `translate(0,${height - bottom})`).call(d3.axisBottom(x).ticks(width / 110));
   svg.append("g").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).ticks(5));
@@ -82,7 +83,7 @@ function bubbles(place) {
   mark.append("circle").attr("r", radius).attr("fill-opacity", 0.35)
     .style("fill", (v) => colors[v.role]).style("stroke", (v) => colors[v.role]);
   // On the side where there is room.
-  const onLeft = (v) => x(v.bytes / 1e6) > width / 2;
+  const onLeft = (v) => x(v.bytes / 1e6) + 60 + 7 * v.label.length > width;
   mark.append("text").attr("dy", "0.35em").attr("text-anchor", (v) => (onLeft(v) ? "end" : "start"))
     .attr("x", (v) => (onLeft(v) ? -1 : 1) * (radius(v) + 6)).text((v) => v.label);
 }
@@ -116,7 +117,7 @@ function errors() {
     .attr("rx", 2).attr("fill", (t) => color(t.error))
     .append("title").text((t) => `${t.name}\n${t.type}, error ${significant(t.error)}`);
   const every = Math.ceil(26 / column);
-  svg.selectAll(".layer").data(layers.filter((l, i) => l < 0 || i % every === 0)).join("text")
+  svg.selectAll(".layer").data(layers.filter((l) => l < 0 || l % every === 0)).join("text")
     .attr("class", "quiet").attr("text-anchor", "middle").attr("y", top + row * kinds.length + 14)
     .attr("x", (l) => left + column * (layers.indexOf(l) + 0.5) - 1).text((l) => (l < 0 ? "–" : l));
   svg.append("text").attr("class", "quiet").attr("x", left).attr("y", height - 4)
@@ -220,3 +221,5 @@ function draw() {
   for (const part of [heading, variants, errors, bits, perplexity, samples, rest]) part();
 }
 draw();
+// Colors are chosen while drawing.
+dark.addEventListener("change", () => window.location.reload());

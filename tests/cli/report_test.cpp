@@ -72,8 +72,8 @@ TEST(ReportPage, LoadsNothing) {
 
 TEST(Report, TheHeldOutPartIsTheLastLines) {
   const HeldOut lines = hold_out("aaaaaaaaaa\nbbbbbbbbbb\ncccccccccc\nddd\n");
-  EXPECT_EQ(lines.rest, "aaaaaaaaaa\nbbbbbbbbbb\n");
-  EXPECT_EQ(lines.held, "cccccccccc\nddd\n");
+  EXPECT_EQ(lines.rest, "aaaaaaaaaa\nbbbbbbbbbb\ncccccccccc\n");
+  EXPECT_EQ(lines.held, "ddd\n");
   const std::string accents = "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9";
   const HeldOut cut = hold_out(accents);
   EXPECT_EQ(cut.rest + cut.held, accents);

@@ -40,7 +40,8 @@ TEST(ReportData, SaysWhereTensorsAreAndWhatTheyTake) {
     EXPECT_EQ(embedding->layer, -1);
     for (const TensorFacts& facts : all) {
       for (const LayerReport& layer : report.layers) {
-        if (layer.name == facts.name) EXPECT_EQ(layer.error, facts.error) << facts.name;
+        if (layer.name != facts.name) continue;
+        EXPECT_EQ(layer.error, facts.error) << facts.name;
       }
     }
   }

@@ -52,7 +52,7 @@ function variants() {
   const scored = data.variants.some((v) => v.divergence);
   const timed = data.variants.some((v) => known(v.decode_tok_s));
   lead("variants", (scored ? "Left and low is better. " : "Nothing was scored: --calib or --report-text gives a text. ")
-    + (timed ? "The larger a circle, the more tokens a second it writes." : ""));
+    + (scored && timed ? "The larger a circle, the more tokens a second it writes." : ""));
   fill(section("variants").select("table"), [
     ["model", "size", "bits a weight", "mean KL", "99 % below", "same top token", "reads tok/s", "writes tok/s"],
     ...data.variants.map((v) => [v.label, bytes(v.bytes), figure(v.bits_per_weight, 2),
@@ -92,7 +92,7 @@ function bubbles(place) {
 function errors() {
   const cells = data.tensors.filter((t) => t.error > 0);
   lead("errors", cells.length === 0 ? "Every tensor is an exact copy." : "Relative error of each tensor"
-    + (data.output_errors ? "'s outputs on the calibration text (of tensors outside blocks: of its weights)." : "'s weights.")
+    + (data.output_errors ? "'s outputs on the calibration text (of an embedding that is not the head: of its weights)." : "'s weights.")
     + ` ${dark.matches ? "Brighter" : "Darker"} is more.`);
   if (cells.length === 0) return;
   const kinds = [...new Set(cells.map((t) => t.kind))];
@@ -191,7 +191,7 @@ function samples() {
   const sample = section("samples").select(".list").selectAll("div").data(data.prompts).join("div").attr("class", "sample");
   sample.append("h3").text((p) => p);
   const text = sample.append("div").attr("class", "texts").selectAll("div")
-    .data((p, i) => data.variants.map((v) => ({ label: v.label, text: v.texts[i] || "", model: source.texts[i] || "" })))
+    .data((p, i) => data.variants.map((v) => ({ label: v.label, text: (v.texts[i] || "").trim(), model: (source.texts[i] || "").trim() })))
     .join("div").attr("class", "text");
   text.append("small").text((t) => t.label);
   const body = text.append("div");

@@ -1,6 +1,7 @@
 #include "cli/report_measure.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "cli/bench_model.h"
 #include "cli/prompt.h"
@@ -89,11 +90,10 @@ std::string answer(const Model& model, const Tokenizer& tokenizer, const std::st
   GenerateOptions options;
   options.max_tokens = kAnswerTokens;
   options.sampling.temperature = 0.0f;
-  const std::string text = generate(session, tokenizer, tokens, options, [](std::string_view) {
-                             return !was_interrupted();
-                           }).text;
+  const TextSink sink = [](std::string_view) { return !was_interrupted(); };
+  Generation generation = generate(session, tokenizer, tokens, options, sink);
   check_interrupt();
-  return text;
+  return std::move(generation.text);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ import sys
 from rooms import DIRECT, ROOT, sources, without_comments
 
 MAX_LINES = 600
-FILE_NAME = re.compile(r"[a-z][a-z0-9_]*\.(h|cpp|inc|inl|cmake|in)|CMakeLists\.txt|\.clang-tidy")
+FILE_NAME = re.compile(r"[a-z][a-z0-9_]*\.(h|cpp|inc|inl|cmake|in|html|css|js|txt)|CMakeLists\.txt|\.clang-tidy")
 FOLDER_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 # (where it is allowed, what must not occur elsewhere in src/, why). Matched in code without comments and strings.
@@ -45,7 +45,7 @@ def check_folders(root):
             if not FOLDER_NAME.fullmatch(path.name):
                 yield f"{name}: folders are snake_case"
         elif not FILE_NAME.fullmatch(path.name):
-            yield f"{name}: files are snake_case .h, .cpp, .inl, .inc"
+            yield f"{name}: files are snake_case .h, .cpp, .inl, .inc, or pages"
         elif len(parts) == 2 and path.name != "CMakeLists.txt":
             yield f"{name}: files live in rooms"
 

@@ -5,8 +5,10 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "cli/app.h"
+#include "cli/compress_report.h"
 #include "cli/sizes.h"
 #include "cli/terminal.h"
+#include "compress/choose.h"
 #include "compress/compress.h"
 #include "compress/convert.h"
 #include "compress/mixes.h"
@@ -25,6 +27,8 @@ struct CompressFlags {
   CalibrationOptions calibration;
   std::optional<double> target_bits;
   std::string target_size;
+  std::string report;
+  std::string report_text;
   std::size_t threads = 0;
   bool json = false;
 };
@@ -88,9 +92,27 @@ std::string format_of(const std::string& out) {
   return out.ends_with(".gguf") ? "gguf" : "bundle";
 }
 
+// The texts that were named. What a report scores must not be what was calibrated on.
+struct Texts {
+  std::string calibration;
+  std::string report;
+};
+Texts texts_of(const CompressFlags& flags) {
+  Texts texts;
+  if (!flags.calib.empty()) texts.calibration = read_text_file(flags.calib);
+  if (flags.report.empty()) return texts;
+  if (!flags.report_text.empty()) {
+    texts.report = read_text_file(flags.report_text);
+  } else if (!flags.calib.empty()) {
+    HeldOut parts = hold_out(texts.calibration);
+    texts = {std::move(parts.rest), std::move(parts.held)};
+  }
+  return texts;
+}
+
 // What the model is calibrated on; nothing where no text was named.
-std::vector<Sample> samples_of(const CompressFlags& flags, const Tokenizer* tokenizer,
-                               const ModelFiles& source) {
+std::vector<Sample> samples_of(const CompressFlags& flags, const std::string& text,
+                               const Tokenizer* tokenizer, const ModelFiles& source) {
   if (!flags.calib_ids.empty()) {
     return samples_of_ids(read_text_file(flags.calib_ids), source.spec().vocab, flags.samples,
                           flags.calib_ids);
@@ -99,7 +121,7 @@ std::vector<Sample> samples_of(const CompressFlags& flags, const Tokenizer* toke
   if (tokenizer == nullptr) {
     fail_usage("this model has no tokenizer: give token ids instead of text (--calib-ids)");
   }
-  return samples_of_text(*tokenizer, read_text_file(flags.calib), flags.samples, flags.calib);
+  return samples_of_text(*tokenizer, text, flags.samples, flags.calib);
 }
 
 std::optional<Budget> budget_of(const CompressFlags& flags) {
@@ -108,22 +130,46 @@ std::optional<Budget> budget_of(const CompressFlags& flags) {
   return Budget{std::nullopt, parse_bytes(flags.target_size)};
 }
 
+// Chooses what was not asked for; gives the reason.
+std::string choose_rest(CompressOptions& options, const ModelFiles& source) {
+  const ChoiceFacts facts{source.spec(), need_target(options.to), detect_cpu_features(),
+                          options.calibration.has_value()};
+  // A budget gives types of its own.
+  const std::string asked = options.budget ? CompressOptions().type : options.type;
+  Choice choice = choose(facts, asked, options.method);
+  options.type = std::move(choice.type);
+  options.method = std::move(choice.method);
+  return std::move(choice.why);
+}
+
 void run_compress(CompressFlags flags) {
-  if (flags.options.to.empty()) flags.options.to = format_of(flags.out);
+  CompressOptions& options = flags.options;
+  if (options.to.empty()) options.to = format_of(flags.out);
+  std::optional<AtomicFile> page;
+  if (!flags.report.empty()) page.emplace(flags.report);
   const ModelFiles source(flags.source);
-  const std::optional<Tokenizer> tokenizer = Tokenizer::from_checkpoint(source.checkpoint());
-  flags.calibration.samples = samples_of(flags, tokenizer ? &*tokenizer : nullptr, source);
-  if (!flags.calibration.samples.empty()) flags.options.calibration = flags.calibration;
-  flags.options.budget = budget_of(flags);
+  const std::optional<Tokenizer> found = Tokenizer::from_checkpoint(source.checkpoint());
+  const Tokenizer* const tokenizer = found ? &*found : nullptr;
+  const Texts texts = texts_of(flags);
+  flags.calibration.samples = samples_of(flags, texts.calibration, tokenizer, source);
+  if (!flags.calibration.samples.empty()) options.calibration = flags.calibration;
+  options.budget = budget_of(flags);
+  const std::string why = choose_rest(options, source);
   ThreadPool pool(flags.threads);
-  const CompressReport report = compress(source, tokenizer ? &*tokenizer : nullptr, flags.out,
-                                         flags.options, pool, progress_bar());
-  if (flags.json) {
-    const std::string type = flags.options.budget ? "" : flags.options.type;
-    print_json(to_json(report, flags.options.method, type, flags.out));
-  } else {
-    print_report(report, flags.out);
+  const CompressReport report =
+      compress(source, tokenizer, flags.out, options, pool, progress_bar());
+  // Before the report, which takes memory of its own.
+  Json body = to_json(report, options.method, options.budget ? "" : options.type, flags.out);
+  if (page) {
+    write_report(
+        {source, tokenizer, flags.source, flags.out, options, report, why, texts.report, pool},
+        *page);
   }
+  if (!why.empty()) print_error(fmt::format("halfbyte: {}", why));
+  if (!flags.json) return print_report(report, flags.out);
+  if (!why.empty()) body["why"] = why;
+  if (page) body["report"] = flags.report;
+  print_json(body);
 }
 
 void run_convert(const ConvertFlags& flags) {
@@ -143,11 +189,14 @@ void run_convert(const ConvertFlags& flags) {
 
 std::function<void()> setup_compress(CLI::App& app) {
   auto flags = std::make_shared<CompressFlags>();
+  CompressOptions& options = flags->options;
+  options.method = options.type = options.to = "";  // by what is known when the source is open
   app.add_option("SRC", flags->source, "A folder, a .gguf file or a bundle")->required();
   app.add_option("-o,--out", flags->out, "What to write")->required();
-  app.add_option("--method", flags->options.method,
-                 "rtn: round to nearest; gptq; several in order: a,b,c")
-      ->capture_default_str();
+  app.add_option(
+      "--method", flags->options.method,
+      "rtn, awq, smooth, gptq, several in order: a,b,c; best (default: best with a text, "
+      "else rtn)");
   app.add_option("--calib", flags->calib, "A text that the model is seen at work on");
   app.add_option("--calib-ids", flags->calib_ids, "The same as token ids, a sample a line");
   app.add_option("--calib-tokens", flags->samples.tokens, "Tokens of it to use")
@@ -162,7 +211,10 @@ std::function<void()> setup_compress(CLI::App& app) {
                "Quantize a block's matrices one after the other, each seeing those before it");
   app.add_flag("--resume", flags->calibration.resume,
                "Go on with what an earlier run, killed or failed, has finished");
-  app.add_option("--type", flags->options.type, known_types())->capture_default_str();
+  app.add_option("--type", flags->options.type,
+                 known_types() + " (default: what suits the model and this CPU at about 4.5 bits)");
+  app.add_flag("--symmetric", flags->options.symmetric,
+               "Keep the zero points of wBgG types in the middle");
   app.add_option("--target-bpw", flags->target_bits,
                  "Choose a type for each tensor, this many bits a weight at most (with --calib)")
       ->check(CLI::Range(1.0, 32.0))
@@ -171,13 +223,18 @@ std::function<void()> setup_compress(CLI::App& app) {
                  "The same by size: 80MB, 1.5GB, 700MiB or bytes")
       ->excludes("--type")
       ->excludes("--target-bpw");
-  flags->options.to.clear();
   app.add_option("--to", flags->options.to,
                  "bundle, gguf, safetensors, awq, gptq, compressed-tensors (default: gguf for "
                  "NAME.gguf, else bundle)");
   app.add_option("--keep-head", flags->options.head_type, "Type of the head (default: by --type)");
   app.add_option("--embedding", flags->options.embedding_type,
                  "Type of the token embedding (default: by --type)");
+  app.add_option("--report", flags->report,
+                 "Write a page (HTML, one file) that shows errors, bits, speed and sample answers");
+  app.add_option("--report-text", flags->report_text,
+                 "What the report scores (default: the last eighth of --calib, which is then not "
+                 "calibrated on)")
+      ->needs("--report");
   app.add_option("-t,--threads", flags->threads,
                  "Threads (default: the cores that this process may use)")
       ->check(CLI::Range(1, 1024));

@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "cli/app.h"
 #include "cli/options.h"
+#include "cli/prompt.h"
 #include "cli/terminal.h"
-#include "runtime/chat_prompt.h"
 
 namespace halfbyte {
 
@@ -20,16 +20,6 @@ struct RunOptions {
   RuntimeOptions runtime;
   SamplingFlags sampling;
 };
-
-std::vector<TokenId> prompt_tokens(const RunOptions& options, const Model& model,
-                                   const Tokenizer& tokenizer, const std::string& prompt) {
-  const bool plain = options.raw || tokenizer.chat_template().empty() || model.spec().encoder;
-  if (plain) return tokenizer.encode(prompt, {.add_special = true, .parse_special = true});
-  const ChatTemplate chat(tokenizer.chat_template(), options.model);
-  const Json variables =
-      template_variables(tokenizer, user_message(prompt, options.system), nullptr, true);
-  return tokenizer.encode(chat.render(variables), {.add_special = false, .parse_special = true});
-}
 
 double rate(std::uint64_t count, double seconds) {
   return seconds > 0 ? static_cast<double>(count) / seconds : 0.0;
@@ -60,7 +50,8 @@ void run(RunOptions options) {
         options.model));
   }
   const Tokenizer tokenizer = need_tokenizer(*loaded.model);
-  const std::vector<TokenId> tokens = prompt_tokens(options, *loaded.model, tokenizer, prompt);
+  const std::vector<TokenId> tokens =
+      prompt_tokens(*loaded.model, tokenizer, prompt, options.system, options.raw, options.model);
   Session session(*loaded.model, options.runtime.session_options());
   const bool json = options.runtime.json;
   const TextSink sink = [json](std::string_view piece) {

@@ -15,6 +15,7 @@ struct AwqMatrix {
   const float* values = nullptr;
   std::uint64_t n = 0;
   DType dtype = DType::f32;
+  bool symmetric = false;  // as MatrixTask has it
 };
 
 // What the formula takes, by channel.

@@ -54,6 +54,20 @@ TypePolicy allocated(const CompressOptions& options, const ModelFiles& source, c
   return std::move(allocation.policy);
 }
 
+// What options cannot go with each other.
+void check_options(const CompressOptions& options, const Target& target) {
+  if (options.symmetric) {
+    if (options.budget) fail_usage("--symmetric is for one type: it does not go with a budget");
+    check_symmetric(target, need_output_type(options.type));
+  }
+  if (options.calibration && options.calibration->original_inputs &&
+      options.calibration->sequential) {
+    fail_usage(
+        "--calib-original and --sequential exclude each other: either a block's matrices see what "
+        "the original ones give, or what the quantized ones before them give");
+  }
+}
+
 // Beside the output, hidden.
 std::string work_folder(const std::string& out) {
   std::filesystem::path path(out);
@@ -104,16 +118,18 @@ CompressReport compress_calibrated(const WriteRequest& request, const Recipe& re
   BlockStore store(work_folder(request.out), key_of(request.source, request.options, options),
                    options.resume);
   quantize_blocks(files, recipe, write.policy.named, options, store, pool, progress, notes);
-  CompressReport report = write_model({.source = files,
-                                       .tokenizer = write.tokenizer,
-                                       .out = write.out,
-                                       .target = write.target,
-                                       .policy = write.policy,
-                                       .encode = write.encode,
-                                       .method_json = write.method_json,
-                                       .options = write.options,
-                                       .what = "writing"},
-                                      pool, progress);
+  const WriteRequest last{.source = files,
+                          .tokenizer = write.tokenizer,
+                          .out = write.out,
+                          .target = write.target,
+                          .policy = write.policy,
+                          .encode = write.encode,
+                          .method_json = write.method_json,
+                          .options = write.options,
+                          .what = "writing",
+                          .finite = write.finite,
+                          .symmetric = write.symmetric};
+  CompressReport report = write_model(last, pool, progress);
   take_errors(store.layers(), report.layers);
   report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
   store.remove();
@@ -126,10 +142,12 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                         const std::string& out, const CompressOptions& options, ThreadPool& pool,
                         const ProgressSink& progress) {
   const auto start = std::chrono::steady_clock::now();
-  const Recipe recipe = parse_recipe(options.method);
+  Recipe recipe = parse_recipe(options.method);
+  recipe.symmetric = options.symmetric;
   const Target& target = need_target(options.to);
   TypePolicy policy = policy_of(options, source.spec(), target);
   check_holds(target, *policy.matrix);
+  check_options(options, target);
   if (recipe.needs_text() && !options.calibration) {
     fail_usage(fmt::format("method '{}' looks at the model at work: it needs a text (--calib FILE)",
                            recipe.names()));
@@ -139,19 +157,22 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
     check_output(source.checkpoint().path(), out, target.folder);
     policy = allocated(options, source, target, std::move(policy), notes, pool, progress);
   }
-  const Json json = {{"method", recipe.names()},
-                     {"type", options.budget ? notes.front() : options.type},
-                     {"embedding_type", name(*policy.embedding)},
-                     {"head_type", name(*policy.head)}};
+  Json json = {{"method", recipe.names()},
+               {"type", options.budget ? notes.front() : options.type},
+               {"embedding_type", name(*policy.embedding)},
+               {"head_type", name(*policy.head)}};
+  if (options.symmetric) json["symmetric"] = true;
   const WriteRequest request{.source = source,
                              .tokenizer = tokenizer,
                              .out = out,
                              .target = target,
                              .policy = policy,
-                             .encode = rtn_encode,
+                             .encode = options.symmetric ? rtn_encode_symmetric : rtn_encode,
                              .method_json = {{"name", recipe.names()}},
                              .options = json,
-                             .what = "compressing"};
+                             .what = "compressing",
+                             .finite = true,
+                             .symmetric = options.symmetric};
   if (!options.calibration) return write_model(request, pool, progress);
   CompressReport report =
       compress_calibrated(request, recipe, *options.calibration, pool, progress);

@@ -26,6 +26,7 @@ struct CompressOptions {
   std::string embedding_type = "";  // "" = by `type`
   std::string head_type = "";       // "" = by `type`
   std::string to = "bundle";        // bundle, gguf, safetensors (only f16, bf16, f32)
+  bool symmetric = false;           // zero points of wBgG types stay in the middle
   // For methods that need a text; rtn weighs errors by the inputs where it has one.
   std::optional<CalibrationOptions> calibration = std::nullopt;
   // A type for each tensor instead of `type`, so that all keep within it; needs a text.

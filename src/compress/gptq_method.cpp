@@ -11,9 +11,11 @@ namespace halfbyte {
 
 namespace {
 
-const Grid& need_grid(DType dtype) {
-  const Grid* grid = find_grid(dtype);
-  if (grid == nullptr) fail_usage(fmt::format("gptq cannot choose codes of {} yet", name(dtype)));
+const Grid& need_grid(const MatrixTask& task) {
+  const Grid* const grid = task.symmetric ? find_symmetric_grid(task.dtype) : find_grid(task.dtype);
+  if (grid == nullptr) {
+    fail_usage(fmt::format("gptq cannot choose codes of {} yet", name(task.dtype)));
+  }
   return *grid;
 }
 
@@ -39,7 +41,7 @@ std::vector<MatrixResult> gptq_solve(std::vector<MatrixTask>& matrices, InputSta
     MatrixResult& result = results.emplace_back();
     result.rows.resize(matrix.n * row_bytes(matrix.dtype, matrix.k).value());
     GptqTask task{.weights = matrix.weights.data(), .n = matrix.n};
-    task.grid = &need_grid(matrix.dtype);
+    task.grid = &need_grid(matrix);
     task.encoded = result.rows.data();
     const GptqReport report = gptq(workers, hessian, task, {});
     result.error = std::sqrt(report.relative());

@@ -14,6 +14,7 @@
 #include "model/names.h"
 #include "model/plan.h"
 #include "model/rope.h"
+#include "runtime/check_weight.h"
 
 namespace halfbyte {
 
@@ -32,30 +33,6 @@ Role role_of(const WeightRef& ref) {
 const StackSpec& stack_of(const ModelSpec& spec, std::string_view name) {
   if (name.starts_with("enc.")) return *spec.encoder;
   return spec.decoder ? *spec.decoder : *spec.encoder;
-}
-
-void check_shape(const ModelFiles& files, const ModelTensor& tensor, const WeightRef& ref) {
-  const bool vector = ref.kind == WeightKind::vector;
-  const bool fits =
-      vector ? element_count(tensor.shape) == ref.n : tensor.shape == Shape{ref.n, ref.k};
-  if (fits) return;
-  fail_malformed(
-      files.checkpoint().path(),
-      fmt::format("tensor '{}' has shape {}, the model's description asks for {}", ref.name,
-                  to_string(tensor.shape), to_string(vector ? Shape{ref.n} : Shape{ref.n, ref.k})));
-}
-
-// Bundles may hold any layout and, but for plain rows, any number of bytes.
-void check_layout(const ModelFiles& files, const ModelTensor& tensor, const WeightRef& ref) {
-  if (tensor.layout == "rows") return;
-  const std::string& path = files.checkpoint().path();
-  if (tensor.layout != kPackedLayout || ref.kind == WeightKind::vector) {
-    fail_unsupported(path, fmt::format("tensor '{}' in the layout '{}'", ref.name, tensor.layout));
-  }
-  const std::uint64_t bytes = packed_bytes(tensor.dtype, ref.n, ref.k);
-  if (tensor.data.size() == bytes) return;
-  fail_malformed(path, fmt::format("tensor '{}' has {} bytes, its layout asks for {}", ref.name,
-                                   tensor.data.size(), bytes));
 }
 
 // The name without its block prefix and suffix: "attn_q" of "enc.blk.3.attn_q.weight".
@@ -102,8 +79,7 @@ class JobMaker {
       : source_(source), target_(target), spec_(spec), policy_(policy) {}
 
   TensorJob make(const WeightRef& ref, const ModelTensor& tensor) {
-    check_shape(source_, tensor, ref);
-    check_layout(source_, tensor, ref);
+    check_weight(source_, tensor, ref);
     TensorJob job;
     job.own = ref.name;
     job.name = ref.name;
@@ -167,12 +143,7 @@ class JobMaker {
       fail_usage(fmt::format("{} cannot hold {} (tensor '{}'): ask for f16, bf16 or f32",
                              target_.name, name(type), job.own));
     }
-    const DType fitted = fitted_type(job, type);
-    if (info(fitted).encode == nullptr && fitted != source) {
-      fail_usage(fmt::format("{} cannot be written yet (tensor '{}'): ask for another type",
-                             name(fitted), job.own));
-    }
-    return fitted;
+    return fitted_type(job, type);
   }
 
   DType fitted_type(const TensorJob& job, DType type) {

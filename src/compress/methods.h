@@ -24,6 +24,7 @@ struct MatrixTask {
   std::uint64_t n = 0;
   std::uint64_t k = 0;
   DType dtype = DType::f32;
+  bool symmetric = false;  // zero points of dtype stay in the middle
 };
 struct MatrixResult {
   std::vector<std::byte> rows;     // [n] rows in the format of the task's type
@@ -57,6 +58,7 @@ const Method* find_method(std::string_view name);  // nullptr if unknown
 struct Recipe {
   std::vector<const Method*> transforms;
   const Method* solver = nullptr;
+  bool symmetric = false;  // zero points of types that have them stay in the middle
 
   bool needs_text() const { return !transforms.empty() || solver->encode == nullptr; }
   bool needs_gram() const;

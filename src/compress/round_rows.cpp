@@ -1,9 +1,13 @@
 #include "compress/round_rows.h"
 
+#include "compress/rtn.h"
+
 namespace halfbyte {
 
-RoundRow::RoundRow(DType dtype, std::span<const float> importance, std::span<const float> factors)
-    : type_(info(dtype)),
+RoundRow::RoundRow(DType dtype, bool symmetric, std::span<const float> importance,
+                   std::span<const float> factors)
+    : dtype_(dtype),
+      symmetric_(symmetric),
       factors_(factors),
       importance_(importance.begin(), importance.end()),
       scaled_(factors.size()),
@@ -14,12 +18,8 @@ RoundRow::RoundRow(DType dtype, std::span<const float> importance, std::span<con
 void RoundRow::difference(const float* w, float* difference) {
   const std::size_t k = factors_.size();
   for (std::size_t j = 0; j < k; ++j) scaled_[j] = w[j] * factors_[j];
-  if (type_.encode_weighted != nullptr) {
-    type_.encode_weighted(scaled_.data(), importance_.data(), encoded_.data(), k);
-  } else {
-    type_.encode(scaled_.data(), encoded_.data(), k);
-  }
-  type_.decode(encoded_.data(), scaled_.data(), k);
+  rtn_encode_row(dtype_, symmetric_, scaled_.data(), importance_.data(), encoded_.data(), k);
+  info(dtype_).decode(encoded_.data(), scaled_.data(), k);
   for (std::size_t j = 0; j < k; ++j) difference[j] = scaled_[j] / factors_[j] - w[j];
 }
 

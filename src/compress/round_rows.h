@@ -10,15 +10,17 @@ namespace halfbyte {
 
 class RoundRow {
  public:
-  // importance [k]: mean squares of the inputs; factors [k]: what columns are multiplied with, and
-  // inputs divided by.
-  RoundRow(DType dtype, std::span<const float> importance, std::span<const float> factors);
+  // symmetric: as MatrixTask has it. importance [k]: mean squares of the inputs; factors [k]: what
+  // columns are multiplied with, and inputs divided by.
+  RoundRow(DType dtype, bool symmetric, std::span<const float> importance,
+           std::span<const float> factors);
 
   // difference = Q(w * factors) / factors - w; both [k].
   void difference(const float* w, float* difference);
 
  private:
-  const DTypeInfo& type_;
+  DType dtype_;
+  bool symmetric_;
   std::span<const float> factors_;
   std::vector<float> importance_;  // of the scaled columns
   std::vector<float> scaled_;

@@ -1,6 +1,8 @@
 #include "compress/rtn.h"
 
 #include "compress/output_error.h"
+#include "tensor/grid.h"
+#include "tensor/group_types.h"
 
 namespace halfbyte {
 
@@ -10,26 +12,50 @@ constexpr std::size_t kRowsAtOnce = 8;
 
 std::vector<std::byte> encode_rows(const MatrixTask& task, const std::vector<float>& importance,
                                    ThreadPool& pool) {
-  const DTypeInfo& type = info(task.dtype);
   const std::uint64_t bytes = row_bytes(task.dtype, task.k).value();
   std::vector<std::byte> rows(task.n * bytes);
   pool.parallel_for(task.n, kRowsAtOnce, [&](std::size_t begin, std::size_t end) {
     for (std::size_t row = begin; row < end; ++row) {
-      const float* const weights = &task.weights[row * task.k];
-      if (type.encode_weighted != nullptr) {
-        type.encode_weighted(weights, importance.data(), &rows[row * bytes], task.k);
-      } else {
-        type.encode(weights, &rows[row * bytes], task.k);
-      }
+      rtn_encode_row(task.dtype, task.symmetric, &task.weights[row * task.k], importance.data(),
+                     &rows[row * bytes], task.k);
     }
   });
   return rows;
+}
+
+void encode_on_grid(const Grid& grid, const float* src, const float* importance, std::byte* dst,
+                    std::size_t k) {
+  std::vector<std::uint8_t> codes(grid.block);
+  GridBlock block;
+  for (std::size_t i = 0; i < k; i += grid.block, dst += info(grid.dtype).block_bytes) {
+    grid.fit(src + i, importance + i, block);
+    nearest_codes(grid, block, src + i, codes.data());
+    grid.pack(block, codes.data(), dst);
+  }
 }
 
 }  // namespace
 
 void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t n) {
   type.encode(src, dst, n);
+}
+
+void rtn_encode_symmetric(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t n) {
+  const GroupType* const groups = find_group_type(type.dtype);
+  if (groups == nullptr) return type.encode(src, dst, n);
+  encode_groups(*groups, true, src, dst, n);
+}
+
+void rtn_encode_row(DType dtype, bool symmetric, const float* src, const float* importance,
+                    std::byte* dst, std::size_t k) {
+  const DTypeInfo& type = info(dtype);
+  if (symmetric && find_group_type(dtype) != nullptr) {
+    encode_on_grid(*find_symmetric_grid(dtype), src, importance, dst, k);
+  } else if (type.encode_weighted != nullptr) {
+    type.encode_weighted(src, importance, dst, k);
+  } else {
+    type.encode(src, dst, k);
+  }
 }
 
 std::vector<MatrixResult> rtn_solve(std::vector<MatrixTask>& matrices, InputStats& inputs,

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "compress/finite.h"
 #include "kernels/packed.h"
 
 namespace halfbyte {
@@ -40,11 +41,19 @@ double relative(double difference, double weight) {
 
 }  // namespace
 
-Streamer::Streamer(const Checkpoint& source, Output& output, EncodeWeights encode, ThreadPool& pool,
-                   const ProgressSink& progress, std::string_view what, std::uint64_t total)
+void Streamer::ErrorSums::add(const ErrorSums& later) {
+  difference += later.difference;
+  weight += later.weight;
+  if (!bad) bad = later.bad;
+}
+
+Streamer::Streamer(const Checkpoint& source, Output& output, EncodeWeights encode, bool finite,
+                   ThreadPool& pool, const ProgressSink& progress, std::string_view what,
+                   std::uint64_t total)
     : source_(source),
       output_(output),
       encode_(encode),
+      finite_(finite),
       pool_(pool),
       progress_(progress),
       what_(what),
@@ -71,9 +80,8 @@ double Streamer::write(const TensorJob& job) {
   ErrorSums sums;
   for (std::uint64_t begin = 0; begin < rows.rows(); begin += chunk * kSlabChunks) {
     const std::uint64_t end = std::min(rows.rows(), begin + chunk * kSlabChunks);
-    const ErrorSums slab = write_slab(rows, job, begin, end, chunk);
-    sums.difference += slab.difference;
-    sums.weight += slab.weight;
+    sums.add(write_slab(rows, job, begin, end, chunk));
+    if (sums.bad) refuse(job, *sums.bad);
     std::swap(pending_, filling_);
     const ByteView done = rows.done_with(begin, end);
     source_.release({"", DType::u8, {done.size()}, done});
@@ -102,10 +110,7 @@ Streamer::ErrorSums Streamer::write_slab(const SourceRows& rows, const TensorJob
     }
   });
   ErrorSums total;
-  for (const ErrorSums& sum : sums) {
-    total.difference += sum.difference;
-    total.weight += sum.weight;
-  }
+  for (const ErrorSums& sum : sums) total.add(sum);
   return total;
 }
 
@@ -119,23 +124,11 @@ Streamer::ErrorSums Streamer::encode_chunk(const SourceRows& rows, const TensorJ
     encoded = scratch.encoded.data();
   }
   ErrorSums sums;
-  if (rows.copies()) {
-    rows.copy(begin, end, encoded, scratch.unpacked);
-  } else {
+  if (rows.copies()) rows.copy(begin, end, encoded, scratch.unpacked);
+  if (!rows.copies() || finite_) {
     scratch.source.resize(n);
     rows.decode(begin, end, scratch.source.data(), scratch.unpacked);
-    encode_(info(job.dtype), scratch.source.data(), encoded, n);
-    if (job.dtype != DType::f32) {
-      scratch.written.resize(n);
-      info(job.dtype).decode(encoded, scratch.written.data(), n);
-      const float* const w = scratch.source.data();
-      const float* const q = scratch.written.data();
-      sums.weight = sum_of(n, [=](std::size_t i) { return double{w[i]} * double{w[i]}; });
-      sums.difference = sum_of(n, [=](std::size_t i) {
-        const double difference = double{w[i]} - double{q[i]};
-        return difference * difference;
-      });
-    }
+    sums = encode_values(job, begin, n, rows.copies() ? nullptr : encoded, scratch);
   }
   if (job.packed) {
     const std::uint64_t count = end - begin;
@@ -143,6 +136,40 @@ Streamer::ErrorSums Streamer::encode_chunk(const SourceRows& rows, const TensorJ
                 (count + kPanel - 1) / kPanel, dst);
   }
   return sums;
+}
+
+// Rows from `begin` on, which scratch.source holds; without `encoded` they are only looked at.
+Streamer::ErrorSums Streamer::encode_values(const TensorJob& job, std::uint64_t begin,
+                                            std::size_t n, std::byte* encoded,
+                                            Scratch& scratch) const {
+  const float* const w = scratch.source.data();
+  ErrorSums sums;
+  // Squares of finite floats cannot leave the range of doubles.
+  sums.weight = sum_of(n, [=](std::size_t i) { return double{w[i]} * double{w[i]}; });
+  if (finite_ && !std::isfinite(sums.weight)) {
+    const std::size_t at = first_not_finite({w, n});
+    sums.bad = BadWeight{begin + at / job.shape[1], at % job.shape[1], w[at]};
+    return sums;
+  }
+  if (encoded == nullptr) return sums;
+  encode_(info(job.dtype), w, encoded, n);
+  if (job.dtype == DType::f32) return sums;
+  scratch.written.resize(n);
+  info(job.dtype).decode(encoded, scratch.written.data(), n);
+  const float* const q = scratch.written.data();
+  sums.difference = sum_of(n, [=](std::size_t i) {
+    const double difference = double{w[i]} - double{q[i]};
+    return difference * difference;
+  });
+  return sums;
+}
+
+// Places are told as [outputs, inputs], and in the order of the source.
+void Streamer::refuse(const TensorJob& job, const BadWeight& bad) const {
+  std::uint64_t row = job.order.source_of(bad.row);
+  std::uint64_t column = bad.column;
+  if (job.transpose != job.source->transposed) std::swap(row, column);
+  fail_not_finite(source_.path(), job.own, bad.value, row, column);
 }
 
 // Vectors are small: one piece, through f32.
@@ -153,6 +180,8 @@ double Streamer::write_vector(const TensorJob& job) {
     const std::size_t n = element_count(job.shape).value();
     std::vector<float> stored(n);
     info(job.source->dtype).decode(job.source->data.data(), stored.data(), n);
+    const std::size_t bad = finite_ ? first_not_finite(stored) : n;
+    if (bad != n) fail_not_finite(source_.path(), job.own, stored[bad], 0, bad);
     values.resize(n);
     for (std::size_t i = 0; i < n; ++i) values[i] = stored[job.order.source_of(i)];
     if (job.add != 0.0f) {  // adding 0 would turn -0 into 0

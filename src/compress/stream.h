@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/log.h"
@@ -18,13 +19,23 @@
 
 namespace halfbyte {
 
+// A weight that is not finite, by its place in the output.
+struct BadWeight {
+  std::uint64_t row = 0;
+  std::uint64_t column = 0;
+  float value = 0.0f;
+};
+
 class Streamer {
  public:
-  // `what` names the work for `progress`; `total` bytes of source are to come.
-  Streamer(const Checkpoint& source, Output& output, EncodeWeights encode, ThreadPool& pool,
-           const ProgressSink& progress, std::string_view what, std::uint64_t total);
+  // `what` names the work for `progress`; `total` bytes of source are to come. With `finite`,
+  // weights of the source that are not finite are refused.
+  Streamer(const Checkpoint& source, Output& output, EncodeWeights encode, bool finite,
+           ThreadPool& pool, const ProgressSink& progress, std::string_view what,
+           std::uint64_t total);
 
-  // Writes one tensor and gives its relative rms error. `job` must live until the next flush.
+  // Writes one tensor and gives its relative rms error. `job` must live until the next flush. Fails
+  // with kMalformed, naming tensor and place, for a weight that is refused.
   double write(const TensorJob& job);
   // Writes what is still held back.
   void flush();
@@ -34,6 +45,8 @@ class Streamer {
   struct ErrorSums {
     double difference = 0.0;
     double weight = 0.0;
+    std::optional<BadWeight> bad;  // the first that is refused
+    void add(const ErrorSums& later);
   };
   struct Scratch {
     std::vector<float> source;
@@ -52,11 +65,15 @@ class Streamer {
                        std::uint64_t end, std::uint64_t chunk);
   ErrorSums encode_chunk(const SourceRows& rows, const TensorJob& job, std::uint64_t begin,
                          std::uint64_t end, std::byte* dst, Scratch& scratch) const;
+  ErrorSums encode_values(const TensorJob& job, std::uint64_t begin, std::size_t n,
+                          std::byte* encoded, Scratch& scratch) const;
+  [[noreturn]] void refuse(const TensorJob& job, const BadWeight& bad) const;
   void advance(std::uint64_t bytes);
 
   const Checkpoint& source_;
   Output& output_;
   EncodeWeights encode_;
+  bool finite_;
   ThreadPool& pool_;
   const ProgressSink& progress_;
   std::string_view what_;

@@ -33,7 +33,7 @@ bool holds_groups(DType dtype) {
 }
 
 // A folder with the layout of the same name.
-constexpr Target folder_of_groups(std::string_view layout, bool (*holds)(DType)) {
+constexpr Target folder_of_groups(std::string_view layout, bool symmetric, bool (*holds)(DType)) {
   return {.name = layout,
           .conventions = published_spec,
           .folder = true,
@@ -43,6 +43,7 @@ constexpr Target folder_of_groups(std::string_view layout, bool (*holds)(DType))
           .rope_table = false,
           .holds = holds,
           .group_layout = layout,
+          .symmetric = symmetric,
           .open = open_safetensors_output};
 }
 
@@ -56,6 +57,7 @@ constexpr Target kTargets[] = {
      .rope_table = false,
      .holds = holds_any,
      .group_layout = "",
+     .symmetric = true,
      .open = open_bundle_output},
     {.name = "gguf",
      .conventions = gguf_spec,
@@ -66,6 +68,7 @@ constexpr Target kTargets[] = {
      .rope_table = true,
      .holds = holds_published,
      .group_layout = "",
+     .symmetric = true,
      .open = open_gguf_output},
     {.name = "safetensors",
      .conventions = published_spec,
@@ -76,10 +79,11 @@ constexpr Target kTargets[] = {
      .rope_table = false,
      .holds = holds_floats,
      .group_layout = "",
+     .symmetric = true,
      .open = open_safetensors_output},
-    folder_of_groups("awq", holds_groups<4>),
-    folder_of_groups("gptq", holds_groups<2, 3, 4, 8>),
-    folder_of_groups("compressed-tensors", holds_groups<4, 8>),
+    folder_of_groups("awq", false, holds_groups<4>),
+    folder_of_groups("gptq", true, holds_groups<2, 3, 4, 8>),
+    folder_of_groups("compressed-tensors", true, holds_groups<4, 8>),
 };
 
 }  // namespace
@@ -109,6 +113,24 @@ void check_holds(const Target& target, DType dtype) {
   }
   fail_usage(fmt::format("{} cannot hold {}: choose a type from{}, or a format from{}", target.name,
                          name(dtype), types, formats));
+}
+
+void check_symmetric(const Target& target, const OutputType& type) {
+  std::string formats;
+  std::string types;
+  for (const GroupType& group : all_group_types()) types += fmt::format(" {}", name(group.dtype));
+  if (find_group_type(type.matrix) == nullptr) {
+    fail_usage(
+        fmt::format("{} has no zero points to keep in the middle (--symmetric): choose from{}",
+                    type.name, types));
+  }
+  if (target.symmetric) return;
+  for (const Target& other : kTargets) {
+    if (other.symmetric && other.holds(type.matrix)) formats += fmt::format(" {}", other.name);
+  }
+  fail_usage(
+      fmt::format("{} always has zero points: leave --symmetric out, or choose a format from{}",
+                  target.name, formats));
 }
 
 void prescribe_types(const Target& target, TypePolicy& policy) {

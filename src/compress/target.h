@@ -16,6 +16,8 @@
 
 namespace halfbyte {
 
+struct OutputType;
+
 // An output being written: nothing is under its final name before finish() returns.
 class Output {
  public:
@@ -53,6 +55,7 @@ struct Target {
   bool (*holds)(DType dtype);  // of matrices
   // Of matrices of blocks, where they are stored in one (formats/group_layout.h); all else is f16.
   std::string_view group_layout;
+  bool symmetric;  // can say that zero points are in the middle, or has no need to
   std::unique_ptr<Output> (*open)(const OutputPlan& plan, std::vector<std::string>& notes);
 };
 
@@ -62,6 +65,8 @@ const Target& need_target(std::string_view name);
 // Fails with kUsage, naming types and formats to choose from, where `target` cannot hold matrices
 // of this type.
 void check_holds(const Target& target, DType dtype);
+// Fails with kUsage, naming what to choose, where zero points cannot be kept in the middle.
+void check_symmetric(const Target& target, const OutputType& type);
 // Types that the target prescribes for what is no matrix of blocks take the place of the policy's,
 // but for those that were asked for.
 void prescribe_types(const Target& target, TypePolicy& policy);

@@ -103,12 +103,13 @@ CompressReport write_model(const WriteRequest& request, ThreadPool& pool,
   report.bits_per_weight = bits_per_weight(plan.jobs);
 
   const std::unique_ptr<Output> output = request.target.open(plan, report.notes);
-  Streamer streamer(source.checkpoint(), *output, request.encode, pool, progress, request.what,
-                    bytes_to_read(plan.jobs));
+  Streamer streamer(source.checkpoint(), *output, request.encode, request.finite, pool, progress,
+                    request.what, bytes_to_read(plan.jobs));
   for (const TensorJob& job : plan.jobs) {
     const double error = streamer.write(job);
     if (!std::isfinite(error)) {
-      report.notes.push_back(fmt::format("{}: some of its weights are not finite", job.own));
+      report.notes.push_back(fmt::format(
+          "{}: some of its weights are not finite, or too large for {}", job.own, name(job.dtype)));
     }
     if (job.role != Role::vector) report.layers.push_back({job.own, job.dtype, error});
   }

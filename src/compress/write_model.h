@@ -18,6 +18,7 @@ struct WriteRequest {
   Json method_json;  // for the bundle: null where nothing is quantized
   Json options;
   std::string_view what;   // "compressing"
+  bool finite = false;     // weights that are not finite are refused
   bool symmetric = false;  // `encode` leaves the zeros of groups in the middle
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "kernels/packed.h"
+#include "runtime/check_weight.h"
 
 namespace halfbyte {
 
@@ -19,26 +20,6 @@ bool is_packed(const ModelTensor& tensor) {
 
 TensorView view_of(const ModelTensor& tensor) {
   return {tensor.name, tensor.dtype, tensor.shape, tensor.data};
-}
-
-// The plan and the checkpoint must agree on every shape; vectors count their elements only.
-void check_shape(const ModelFiles& files, const ModelTensor& tensor, const WeightRef& ref) {
-  const bool vector = ref.kind == WeightKind::vector;
-  const bool fits =
-      vector ? element_count(tensor.shape) == ref.n : tensor.shape == Shape{ref.n, ref.k};
-  if (fits) return;
-  const Shape expected = vector ? Shape{ref.n} : Shape{ref.n, ref.k};
-  fail_malformed(file_of(files),
-                 fmt::format("tensor '{}' has shape {}, the model's description asks for {}",
-                             ref.name, to_string(tensor.shape), to_string(expected)));
-}
-
-// A bundle may name any layout; sizes are known for these two only.
-void check_layout(const ModelFiles& files, const ModelTensor& tensor, const WeightRef& ref) {
-  const bool packed = is_packed(tensor) && ref.kind != WeightKind::vector;
-  if (tensor.layout == "rows" || packed) return;
-  fail_unsupported(file_of(files),
-                   fmt::format("tensor '{}' in the layout '{}'", ref.name, tensor.layout));
 }
 
 bool needs_packing(const WeightRef& ref, const ModelTensor& tensor, bool is_head) {
@@ -96,8 +77,7 @@ Weights::Weights(const ModelFiles& files, const Plan& plan, const WeightsOptions
 const ModelTensor* Weights::check(const WeightRef& ref) const {
   const ModelTensor* tensor = ref.optional ? files_.find(ref.name) : &files_.need(ref.name);
   if (tensor == nullptr) return nullptr;
-  check_shape(files_, *tensor, ref);
-  check_layout(files_, *tensor, ref);
+  check_weight(files_, *tensor, ref);
   return tensor;
 }
 
@@ -117,16 +97,9 @@ void Weights::load(const WeightRef& ref, const ModelTensor& tensor, bool is_head
 
 void Weights::load_matrix(const ModelTensor& tensor, Weight& weight, ThreadPool& pool) {
   weight.matrix = {tensor.dtype, tensor.shape[0], tensor.shape[1], tensor.data.data()};
-  const std::uint64_t bytes = packed_bytes(tensor.dtype, weight.matrix.n, weight.matrix.k);
-  if (is_packed(tensor)) {
-    if (tensor.data.size() != bytes) {
-      fail_malformed(file_of(files_),
-                     fmt::format("tensor '{}' has {} bytes, its layout asks for {}", tensor.name,
-                                 tensor.data.size(), bytes));
-    }
-    return;
-  }
-  std::byte* const place = arena_.take<std::byte>(bytes);
+  if (is_packed(tensor)) return;
+  std::byte* const place =
+      arena_.take<std::byte>(packed_bytes(tensor.dtype, weight.matrix.n, weight.matrix.k));
   weight.matrix.data = place;
   TensorView source = view_of(tensor);
   std::vector<std::byte> turned;

@@ -70,11 +70,12 @@ constexpr auto kGrids = std::to_array<Grid>({
 template <unsigned kBits, std::size_t kGroup, blocks::ZeroPoint kZero>
 constexpr Grid zero_point_row(DType dtype) {
   constexpr std::uint32_t kCodes = 1u << kBits;
+  constexpr int kLow = kZero == blocks::ZeroPoint::middle ? -static_cast<int>(kCodes / 2) : 0;
   return {dtype,
           kGroup,
           kGroup,
           kCodes,
-          kIntegers<0, static_cast<int>(kCodes) - 1>.data(),
+          kIntegers<kLow, kLow + static_cast<int>(kCodes) - 1>.data(),
           true,
           blocks::fit_zero_point<kBits, kGroup, kZero>,
           blocks::project_zero_point<kBits, kZero>,

@@ -49,7 +49,8 @@ struct Grid {
 };
 
 const Grid* find_grid(DType dtype);  // nullptr where a type has none
-// As find_grid, but types with a zero point (tensor/group_types.h) keep it at 2^(bits - 1).
+// As find_grid, but types with a zero point (tensor/group_types.h) keep it at h = 2^(bits - 1):
+// their levels are -h to h - 1, without a minimum.
 const Grid* find_symmetric_grid(DType dtype);
 
 // The nearest of the 16 levels of iq4: indexed with twice the offset of a value from -128.

@@ -371,5 +371,23 @@ TEST_F(Commands, Compress) {
   EXPECT_EQ(json_of({"inspect", bundle})["format"], "bundle");
 }
 
+TEST_F(Commands, CompressChoosesAndSaysWhy) {
+  const std::string source = model();
+  const std::string out = folder_ / "small.gguf";
+  const Outcome outcome = program_.run({"compress", source, "-o", out, "--json"});
+  ASSERT_EQ(outcome.exit, 0) << outcome.err;
+  const Json body = outcome.json();
+  EXPECT_THAT(outcome.err, HasSubstr(body["why"].get<std::string>()));
+  EXPECT_THAT(outcome.err, HasSubstr("--calib TEXT --method best"));
+  EXPECT_EQ(body["method"], "rtn");
+  EXPECT_FALSE(body["type"].get<std::string>().empty());
+  EXPECT_EQ(json_of({"inspect", out})["format"], "gguf");
+  const std::string ids = folder_.put("ids", "1 2 3 4 5\n6 7 8 9 10\n");
+  const Json asked = json_of({"compress", source, "-o", out, "--calib-ids", ids, "--type", "q4_0"});
+  EXPECT_EQ(asked["method"], "best");
+  EXPECT_THAT(asked["why"].get<std::string>(), HasSubstr("text"));
+  EXPECT_FALSE(json_of({"compress", source, "-o", out, "--type", "q4_0"}).contains("why"));
+}
+
 }  // namespace
 }  // namespace halfbyte

@@ -1,9 +1,10 @@
 // A run that fails leaves nothing behind and nothing replaced; wrong requests say what is wrong.
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -18,22 +19,13 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::golden_model;
+using test::message;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
 class Failure : public testing::Test {
  protected:
-  std::string message(ErrorCode code, const std::function<void()>& work) {
-    try {
-      work();
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), code) << error.what();
-      return error.what();
-    }
-    ADD_FAILURE() << "nothing failed";
-    return "";
-  }
   std::string usage(const std::string& out, const CompressOptions& options) {
     return message(ErrorCode::kUsage,
                    [&] { compress(source_, nullptr, folder_ / out, options, pool_); });
@@ -172,6 +164,46 @@ TEST_F(Failure, FullDiskLeavesNothingAndKeepsTheOldFile) {
     EXPECT_EQ(before, test::all_bytes(out)) << to;
   }
   EXPECT_THAT(folder_.names(), ElementsAre("bundle", "gguf", "safetensors"));
+}
+
+// The place is that of the model's matrix, in whatever order and orientation it is written.
+TEST_F(Failure, WeightsThatAreNotFiniteAreNamed) {
+  struct Case {
+    std::string model, tensor;
+    std::uint64_t row, column;
+  };
+  const Case cases[] = {{"llama", "token_embd.weight", 100, 5},
+                        {"llama", "blk.1.ffn_down.weight", 1, 3},
+                        {"llama", "blk.0.attn_q.weight", 3, 1},
+                        {"gpt2", "blk.0.ffn_up.weight", 2, 7},
+                        {"llama", "blk.1.ffn_norm.weight", 0, 9}};
+  for (const Case& c : cases) {
+    const std::string path = folder_ / "model";
+    test::copy_with_weight(c.model, path, c.tensor, c.row, c.column, -INFINITY);
+    const std::string place =
+        fmt::format("tensor '{}' holds -inf at [{}, {}]", c.tensor, c.row, c.column);
+    for (const auto& [type, to] :
+         {std::pair("q4_0", "gguf"), {"q8_0", "bundle"}, {"f32", "gguf"}, {"f16", "safetensors"}}) {
+      const auto run = [&, type = type, to = to] {
+        compress(ModelFiles(path), nullptr, folder_ / "out", {.type = type, .to = to}, pool_);
+      };
+      EXPECT_THAT(message(ErrorCode::kMalformed, run), HasSubstr(place)) << type << " in " << to;
+    }
+    EXPECT_THAT(folder_.names(), ElementsAre("model"));
+    fs::remove_all(path);
+  }
+}
+
+TEST_F(Failure, TheFirstBadWeightIsNamedWhateverTheThreads) {
+  const std::string path = folder_ / "model";
+  test::copy_with_weight("llama", path, "token_embd.weight", 380, 0, std::nanf(""));
+  test::set_weight(path, "token_embd.weight", 7, 1, std::nanf(""));
+  for (const std::size_t threads : {1u, 2u, 5u}) {
+    ThreadPool pool(threads);
+    EXPECT_THAT(message(ErrorCode::kMalformed,
+                        [&] { compress(ModelFiles(path), nullptr, folder_ / "out", {}, pool); }),
+                HasSubstr("at [7, 1]"));
+  }
 }
 
 TEST_F(Failure, MissingAndMisshapenTensorsAreNamed) {

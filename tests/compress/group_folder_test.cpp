@@ -1,5 +1,6 @@
 // Folders as AutoAWQ, GPTQ and compressed-tensors publish them: written, and read back as the same
 // blocks.
+#include <algorithm>
 #include <filesystem>
 
 #include <gmock/gmock.h>
@@ -9,6 +10,7 @@
 #include "compress/compress.h"
 #include "compress/convert.h"
 #include "support.h"
+#include "tensor/group_types.h"
 
 namespace halfbyte {
 namespace {
@@ -58,6 +60,112 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"gptq", "w4g32"}, Case{"gptq", "w8g32"},
                       Case{"compressed-tensors", "w4g32"}, Case{"compressed-tensors", "w8g32"}),
     [](const auto& test) { return test.param.target.substr(0, 4) + "_" + test.param.type; });
+
+// Zero points in the middle, by every method, through each format's own reader.
+struct SymmetricCase {
+  std::string target;
+  std::string type;
+  std::string method;
+  bool text = true;
+};
+
+class Symmetric : public ::testing::TestWithParam<SymmetricCase> {
+ protected:
+  CompressOptions options(const ModelFiles& source, const std::string& to) const {
+    CompressOptions options{
+        .method = GetParam().method, .type = GetParam().type, .to = to, .symmetric = true};
+    if (!GetParam().text) return options;
+    options.calibration.emplace();
+    for (TokenId i = 0; i < 3; ++i) {
+      Sample& sample = options.calibration->samples.emplace_back();
+      for (TokenId j = 0; j < 20; ++j) {
+        sample.push_back((37 * i + 11 * j) % static_cast<TokenId>(source.spec().vocab));
+      }
+    }
+    return options;
+  }
+  TemporaryFolder folder_;
+  ThreadPool pool_{2};
+};
+
+void expect_middle(const ModelTensor& tensor) {
+  const GroupType& type = *find_group_type(tensor.dtype);
+  const std::vector<std::byte> rows = rows_of(tensor);
+  std::vector<std::uint8_t> codes(type.group);
+  for (std::size_t at = 0; at < rows.size(); at += info(tensor.dtype).block_bytes) {
+    ASSERT_EQ(unpack_group(type, &rows[at], codes.data()).zero, 1u << (type.bits - 1))
+        << tensor.name;
+  }
+}
+
+bool says_symmetric(const Json& config) {
+  const Json& quantization = config["quantization_config"];
+  if (quantization.contains("sym")) return quantization["sym"].get<bool>();
+  return quantization["config_groups"]["group_0"]["weights"]["symmetric"].get<bool>();
+}
+
+TEST_P(Symmetric, IsWrittenAndReadBack) {
+  const ModelFiles source(golden_model("gpt2"));
+  compress(source, nullptr, folder_ / "bundle", options(source, "bundle"), pool_);
+  compress(source, nullptr, folder_ / "out", options(source, GetParam().target), pool_);
+  const ModelFiles bundle(folder_ / "bundle");
+  const ModelFiles back(folder_ / "out");
+  EXPECT_TRUE(says_symmetric(Checkpoint::open(folder_ / "out").config()));
+  std::size_t matrices = 0;
+  for (const ModelTensor& tensor : back.tensors()) {
+    if (find_group_type(tensor.dtype) == nullptr) continue;
+    expect_middle(tensor);
+    EXPECT_EQ(rows_of(tensor), rows_of(bundle.need(tensor.name))) << tensor.name;
+    ++matrices;
+  }
+  EXPECT_GT(matrices, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Methods, Symmetric,
+    ::testing::Values(SymmetricCase{"gptq", "w4g32", "rtn", false},
+                      SymmetricCase{"gptq", "w3g64", "rtn"}, SymmetricCase{"gptq", "w2g32", "gptq"},
+                      SymmetricCase{"gptq", "w4g32", "best"},
+                      SymmetricCase{"gptq", "w8g32", "smooth,gptq"},
+                      SymmetricCase{"compressed-tensors", "w4g32", "rtn", false},
+                      SymmetricCase{"compressed-tensors", "w8g32", "awq"},
+                      SymmetricCase{"compressed-tensors", "w4g64", "gptq"}),
+    [](const auto& test) {
+      std::string name = test.param.target.substr(0, 4) + "_" + test.param.type + "_" +
+                         test.param.method + (test.param.text ? "_text" : "");
+      std::replace(name.begin(), name.end(), ',', '_');
+      return name;
+    });
+
+// Rounding to nearest alone is what the codec's own symmetric encoder gives.
+TEST(SymmetricRtn, IsTheCodecs) {
+  TemporaryFolder folder;
+  ThreadPool pool(2);
+  const ModelFiles source(golden_model("llama"));
+  compress(source, nullptr, folder / "out", {.type = "w4g32", .symmetric = true}, pool);
+  const ModelFiles back(folder / "out");
+  const ModelTensor& tensor = back.need("blk.0.ffn_up.weight");
+  const std::vector<float> values = test::values_of(source.need(tensor.name));
+  std::vector<std::byte> expected(tensor_bytes(tensor.dtype, tensor.shape).value());
+  encode_groups(*find_group_type(tensor.dtype), true, values.data(), expected.data(),
+                values.size());
+  EXPECT_EQ(rows_of(tensor), expected);
+}
+
+std::string symmetric_refusal(const std::string& target, const std::string& type) {
+  TemporaryFolder folder;
+  ThreadPool pool(1);
+  return test::message(ErrorCode::kUsage, [&] {
+    compress(ModelFiles(golden_model("gpt2")), nullptr, folder / "out",
+             {.type = type, .to = target, .symmetric = true}, pool);
+  });
+}
+
+TEST(SymmetricRefusal, SaysWhatToDo) {
+  EXPECT_THAT(symmetric_refusal("awq", "w4g32"),
+              ::testing::HasSubstr("choose a format from bundle gptq compressed-tensors"));
+  EXPECT_THAT(symmetric_refusal("gguf", "q4_0"), ::testing::HasSubstr("w4g128"));
+}
 
 std::string refusal(const std::string& target, const std::string& type) {
   TemporaryFolder folder;

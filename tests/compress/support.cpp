@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include "kernels/packed.h"
@@ -67,6 +68,40 @@ std::string all_bytes(const std::string& path) {
     all += fs::path(file).filename().string() + "\n" + read_file(file);
   }
   return all;
+}
+
+std::string message(ErrorCode code, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing failed";
+  return "";
+}
+
+void set_weight(const std::string& path, std::string_view tensor, std::uint64_t row,
+                std::uint64_t column, float value) {
+  const ModelFiles model(path);
+  const ModelTensor& found = model.need(tensor);
+  ASSERT_EQ(found.dtype, DType::f32);
+  const std::string file = path + "/model.safetensors";
+  const std::string bytes = read_file(file);
+  const std::size_t whole = found.data.size();
+  const auto begin = bytes.find({reinterpret_cast<const char*>(found.data.data()), whole});
+  ASSERT_NE(begin, std::string::npos);
+  const std::uint64_t stride = found.shape.size() < 2 ? 0 : found.shape[found.transposed ? 0 : 1];
+  const std::uint64_t at = found.transposed ? column * stride + row : row * stride + column;
+  std::fstream out(file, std::ios::in | std::ios::out | std::ios::binary);
+  out.seekp(static_cast<std::streamoff>(begin + 4 * at));
+  out.write(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+void copy_with_weight(std::string_view model, const std::string& path, std::string_view tensor,
+                      std::uint64_t row, std::uint64_t column, float value) {
+  fs::copy(golden_model(model), path, fs::copy_options::recursive);
+  set_weight(path, tensor, row, column, value);
 }
 
 std::vector<std::byte> rows_of(const ModelTensor& tensor) {

@@ -1,10 +1,12 @@
 // What the tests of compress/ share: a folder that goes away, the golden models, tensors as f32.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "base/thread_pool.h"
 #include "model/model_files.h"
 
@@ -31,6 +33,16 @@ std::vector<std::string> golden_models();
 std::string read_file(const std::string& path);
 // name -> content of each file in a folder, or of the one file, concatenated in name order.
 std::string all_bytes(const std::string& path);
+
+// What `work` says as it fails with `code`.
+std::string message(ErrorCode code, const std::function<void()>& work);
+
+// A golden model with one weight changed, in a new folder. Row and column are those of the model's
+// matrix, [outputs, inputs].
+void copy_with_weight(std::string_view model, const std::string& path, std::string_view tensor,
+                      std::uint64_t row, std::uint64_t column, float value);
+void set_weight(const std::string& path, std::string_view tensor, std::uint64_t row,
+                std::uint64_t column, float value);
 
 // A tensor as f32 [outputs, inputs], whatever its layout and orientation.
 std::vector<float> values_of(const ModelTensor& tensor);

@@ -51,7 +51,8 @@ MatrixTask GroupEncoder::task_of(int weight, DType type) const {
   const WeightRef& ref = probe_.plan().weights[static_cast<std::size_t>(weight)];
   const ModelFiles& source = probe_.source();
   return {ref.name, matrix_values(source.need(ref.name), source.checkpoint().path(), probe_.pool()),
-          ref.n, ref.k, type};
+          ref.n,    ref.k,
+          type,     false};
 }
 
 ChangedTensor GroupEncoder::encode(const Group& group, int weight, DType type) {

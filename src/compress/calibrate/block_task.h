@@ -40,6 +40,7 @@ struct BlockTask {
   const std::unordered_map<std::string, DType>& types;  // that matrices will get, by name
   ThreadPool& pool;
   DenseWorkers& workers;
+  bool symmetric = false;  // as the recipe has it
 };
 
 }  // namespace halfbyte

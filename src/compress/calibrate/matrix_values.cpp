@@ -1,11 +1,6 @@
 #include "compress/calibrate/matrix_values.h"
 
-#include <algorithm>
-#include <cmath>
-
-#include <fmt/format.h>
-
-#include "base/error.h"
+#include "compress/finite.h"
 #include "kernels/packed.h"
 
 namespace halfbyte {
@@ -14,18 +9,12 @@ namespace {
 
 constexpr std::size_t kRowsAtOnce = 8;
 
-bool is_finite(float value) {
-  return std::isfinite(value);
-}
-
 void check_finite(const std::vector<float>& values, const ModelTensor& tensor,
                   std::string_view file) {
-  const auto bad = std::find_if_not(values.begin(), values.end(), is_finite);
-  if (bad == values.end()) return;
-  const auto place = static_cast<std::uint64_t>(bad - values.begin());
+  const std::size_t bad = first_not_finite(values);
+  if (bad == values.size()) return;
   const std::uint64_t columns = tensor.shape.size() == 2 ? tensor.shape[1] : values.size();
-  fail_malformed(file, fmt::format("tensor '{}' holds {} at [{}, {}]", tensor.name, *bad,
-                                   place / columns, place % columns));
+  fail_not_finite(file, tensor.name, values[bad], bad / columns, bad % columns);
 }
 
 // [rows, columns] -> [columns, rows]

@@ -131,7 +131,8 @@ class Quantizer {
   // The transforms' weights take the place of the files', and changed vectors go into the result.
   void transform(const StackPlan& stack, const Block& block, StatsTap& inputs,
                  BlockWeights& weights) {
-    BlockTask task{runner_.plan(), stack, block, inputs, weights, types_, pool_, workers_};
+    BlockTask task{runner_.plan(), stack, block,    inputs,           weights,
+                   types_,         pool_, workers_, recipe_.symmetric};
     for (const Method* method : recipe_.transforms) method->transform(task);
     weights.replace_in(files_);
     for (const auto& [weight, values] : weights.all()) {
@@ -156,8 +157,12 @@ class Quantizer {
 
   MatrixTask task_of(int weight) const {
     const WeightRef& matrix = ref(weight);
-    return {matrix.name, matrix_values(files_.need(matrix.name), files_.checkpoint().path(), pool_),
-            matrix.n, matrix.k, types_.at(matrix.name)};
+    return {matrix.name,
+            matrix_values(files_.need(matrix.name), files_.checkpoint().path(), pool_),
+            matrix.n,
+            matrix.k,
+            types_.at(matrix.name),
+            recipe_.symmetric};
   }
 
   void solve(const Step& step, StatsTap& inputs) {

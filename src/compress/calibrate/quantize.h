@@ -21,7 +21,8 @@ struct CalibrationOptions {
   // What the next block sees: outputs of the quantized block, or of the block as it was.
   bool original_inputs = false;
   // The matrices of a block one after the other, each seeing what the quantized ones before it
-  // give (one more run over the samples for each), instead of all from one run.
+  // give (one more run over the samples for each), instead of all from one run. Not with
+  // original_inputs.
   bool sequential = false;
   // Go on with what an earlier, killed run has finished.
   bool resume = false;

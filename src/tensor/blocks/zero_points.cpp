@@ -159,7 +159,11 @@ void project_zero_point(const float* scale, const float* min, const float*, Grid
   constexpr auto kMiddle = static_cast<std::uint8_t>(1u << (kBits - 1));
   const std::uint16_t half = float_to_half(std::clamp(scale[0], -kLargestHalf, kLargestHalf));
   const float stored = half_to_float(half);
-  if (kZero == ZeroPoint::middle) return set_block({half, kMiddle}, block);
+  if (kZero == ZeroPoint::middle) {
+    set_block({half, kMiddle}, block);
+    block.min[0] = 0.0f;  // the levels are around 0
+    return;
+  }
   const float zero = stored != 0.0f ? std::clamp(min[0] / stored, 0.0f, kTop) : 0.0f;
   set_block({half, static_cast<std::uint8_t>(std::round(zero))}, block);
 }

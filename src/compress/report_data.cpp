@@ -1,0 +1,60 @@
+#include "compress/report_data.h"
+
+#include <charconv>
+#include <cmath>
+#include <string_view>
+#include <unordered_map>
+
+namespace halfbyte {
+
+namespace {
+
+constexpr std::string_view kBlock = "blk.";
+constexpr std::string_view kSuffix = ".weight";
+
+// "enc.blk.3.attn_q.weight": layer 3, kind "enc.attn_q". Biases keep their suffix.
+void place(std::string_view name, TensorFacts& facts) {
+  if (name.ends_with(kSuffix)) name.remove_suffix(kSuffix.size());
+  facts.kind = name;
+  const std::size_t block = name.find(kBlock);
+  if (block == std::string_view::npos) return;
+  const char* const end = name.data() + name.size();
+  const auto number = std::from_chars(name.data() + block + kBlock.size(), end, facts.layer);
+  if (number.ec != std::errc{} || number.ptr == end) return;
+  facts.kind = std::string(name.substr(0, block)) + std::string(number.ptr + 1, end);
+}
+
+}  // namespace
+
+std::vector<TensorFacts> tensor_facts(const ModelFiles& written, const CompressReport& report) {
+  std::unordered_map<std::string_view, double> errors;
+  for (const LayerReport& layer : report.layers) errors.emplace(layer.name, layer.error);
+  std::vector<TensorFacts> all;
+  for (const ModelTensor& tensor : written.tensors()) {
+    TensorFacts& facts = all.emplace_back();
+    facts.name = tensor.name;
+    place(tensor.name, facts);
+    facts.type = tensor.dtype;
+    facts.elements = element_count(tensor.shape).value();
+    facts.bytes = tensor.data.size();
+    const auto found = errors.find(tensor.name);
+    if (found != errors.end()) facts.error = found->second;
+  }
+  return all;
+}
+
+Json to_json(const std::vector<TensorFacts>& tensors) {
+  Json list = Json::array();
+  for (const TensorFacts& facts : tensors) {
+    list.push_back({{"name", facts.name},
+                    {"kind", facts.kind},
+                    {"layer", facts.layer >= 0 ? Json(facts.layer) : Json()},
+                    {"type", name(facts.type)},
+                    {"elements", facts.elements},
+                    {"bytes", facts.bytes},
+                    {"error", std::isfinite(facts.error) ? Json(facts.error) : Json()}});
+  }
+  return list;
+}
+
+}  // namespace halfbyte

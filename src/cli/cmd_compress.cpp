@@ -9,6 +9,7 @@
 #include "cli/terminal.h"
 #include "compress/compress.h"
 #include "compress/convert.h"
+#include "compress/methods.h"
 #include "compress/mixes.h"
 
 namespace halfbyte {
@@ -119,7 +120,8 @@ void run_compress(CompressFlags flags) {
   const CompressReport report = compress(source, tokenizer ? &*tokenizer : nullptr, flags.out,
                                          flags.options, pool, progress_bar());
   if (flags.json) {
-    const std::string type = flags.options.budget ? "" : flags.options.type;
+    const std::string type =
+        flags.options.budget ? "" : parse_recipe(flags.options.method).type(flags.options.type);
     print_json(to_json(report, flags.options.method, type, flags.out));
   } else {
     print_report(report, flags.out);
@@ -146,7 +148,7 @@ std::function<void()> setup_compress(CLI::App& app) {
   app.add_option("SRC", flags->source, "A folder, a .gguf file or a bundle")->required();
   app.add_option("-o,--out", flags->out, "What to write")->required();
   app.add_option("--method", flags->options.method,
-                 "rtn: round to nearest; gptq; several in order: a,b,c")
+                 "rtn: round to nearest; gptq; int8: LLM.int8(); several in order: a,b,c")
       ->capture_default_str();
   app.add_option("--calib", flags->calib, "A text that the model is seen at work on");
   app.add_option("--calib-ids", flags->calib_ids, "The same as token ids, a sample a line");
@@ -162,7 +164,8 @@ std::function<void()> setup_compress(CLI::App& app) {
                "Quantize a block's matrices one after the other, each seeing those before it");
   app.add_flag("--resume", flags->calibration.resume,
                "Go on with what an earlier run, killed or failed, has finished");
-  app.add_option("--type", flags->options.type, known_types())->capture_default_str();
+  app.add_option("--type", flags->options.type,
+                 known_types() + " (default: int8 with --method int8, else q4_0)");
   app.add_option("--target-bpw", flags->target_bits,
                  "Choose a type for each tensor, this many bits a weight at most (with --calib)")
       ->check(CLI::Range(1.0, 32.0))

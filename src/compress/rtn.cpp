@@ -28,8 +28,9 @@ std::vector<std::byte> encode_rows(const MatrixTask& task, const std::vector<flo
 
 }  // namespace
 
-void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t n) {
-  type.encode(src, dst, n);
+void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t rows,
+                std::size_t columns) {
+  encode_whole_rows(type, src, dst, rows, columns);
 }
 
 std::vector<MatrixResult> rtn_solve(std::vector<MatrixTask>& matrices, InputStats& inputs,

@@ -6,7 +6,8 @@
 namespace halfbyte {
 
 // Scales as ggml's quantizer without importance chooses them, byte for byte.
-void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t n);
+void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t rows,
+                std::size_t columns);
 
 // Scales that minimize the error weighted by the inputs' mean squares, as ggml's quantizer does it
 // with an importance matrix; as rtn_encode for types whose scales do not depend on it.

@@ -124,10 +124,11 @@ Streamer::ErrorSums Streamer::encode_chunk(const SourceRows& rows, const TensorJ
   } else {
     scratch.source.resize(n);
     rows.decode(begin, end, scratch.source.data(), scratch.unpacked);
-    encode_(info(job.dtype), scratch.source.data(), encoded, n);
+    encode_(info(job.dtype), scratch.source.data(), encoded, end - begin, rows.columns());
     if (job.dtype != DType::f32) {
       scratch.written.resize(n);
-      info(job.dtype).decode(encoded, scratch.written.data(), n);
+      decode_whole_rows(info(job.dtype), encoded, scratch.written.data(), end - begin,
+                        rows.columns());
       const float* const w = scratch.source.data();
       const float* const q = scratch.written.data();
       sums.weight = sum_of(n, [=](std::size_t i) { return double{w[i]} * double{w[i]}; });

@@ -59,8 +59,11 @@ struct Target {
 std::span<const Target> all_targets();
 // Fails with kUsage naming the formats.
 const Target& need_target(std::string_view name);
-// Fails with kUsage, naming types and formats to choose from, where `target` cannot hold matrices
-// of this type.
+// A target cannot hold this type: a slip in the arguments (kUsage) where it is one of blocks; where
+// rows have a scale, which formats of blocks have no place for, nothing that can be (kUnsupported).
+[[noreturn]] void refuse_type(DType dtype, std::string what);
+// refuse_type, naming types and formats to choose from, where `target` cannot hold matrices of this
+// type.
 void check_holds(const Target& target, DType dtype);
 // Types that the target prescribes for what is no matrix of blocks take the place of the policy's,
 // but for those that were asked for.

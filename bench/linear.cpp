@@ -18,7 +18,7 @@ namespace {
 struct Problem {
   std::size_t n, k, rows;
   Array<std::byte> weights, scratch;
-  Array<std::int8_t> codes;
+  Array<std::int8_t> codes, token_bytes;
   Array<float> scales, x, y;
   Array<std::int32_t> sums;
   Array<std::uint16_t> words;
@@ -30,6 +30,7 @@ struct Problem {
         weights(allocate<std::byte>(packed_bytes(type, n, k))),
         scratch(allocate<std::byte>(linear_scratch_bytes(k))),
         codes(allocate<std::int8_t>(rows * k)),
+        token_bytes(allocate<std::int8_t>(token_codes(rows, k))),
         scales(allocate<float>(rows * k / 32)),
         x(allocate<float>(rows * k)),
         y(allocate<float>(rows * n)),
@@ -45,6 +46,7 @@ struct Problem {
       codes[i] = static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
       x[i] = static_cast<float>(codes[i]) / 127.0f;
     }
+    std::fill_n(token_bytes.get(), token_codes(rows, k), std::int8_t{5});
     std::fill_n(words.get(), bf16_words(rows, k), std::uint16_t{0x3F80});  // ones
     std::fill_n(scales.get(), rows * k / 32, 0.01f);
     std::fill_n(sums.get(), rows * k / 16, 3);
@@ -57,10 +59,13 @@ void run(benchmark::State& state, const LinearKernel& kernel) {
   const Problem p(kernel.weight, size(0), (size(1) + block - 1) / block * block, size(2));
   const PackedMatrix w = {kernel.weight, p.n, p.k, p.weights.get()};
   const QuantizedRows rows = {p.rows, p.k, p.codes.get(), p.scales.get(), p.sums.get()};
+  const TokenRows tokens = {p.rows, p.k, p.token_bytes.get(), p.scales.get(), p.sums.get()};
   const LinearOutput out = {p.y.get(), p.n};
   for (auto _ : state) {
     if (kernel.int8 != nullptr) {
       kernel.int8(w, 0, w.panels(), rows, out, p.scratch.get());
+    } else if (kernel.token != nullptr) {
+      kernel.token(w, 0, w.panels(), tokens, out, p.scratch.get());
     } else if (kernel.bf16 != nullptr) {
       kernel.bf16(w, 0, w.panels(), {p.rows, p.k, p.words.get()}, out, p.scratch.get());
     } else {

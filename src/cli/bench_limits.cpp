@@ -13,7 +13,7 @@ constexpr std::size_t index(PeakKind kind) {
 }
 
 PeakKind kind_of(const LinearKernel& kernel) {
-  if (kernel.int8 != nullptr) return PeakKind::int8;
+  if (kernel.int8 != nullptr || kernel.token != nullptr) return PeakKind::int8;
   return kernel.bf16 != nullptr ? PeakKind::bf16 : PeakKind::f32;
 }
 

@@ -11,6 +11,7 @@
 #include "compress/choose.h"
 #include "compress/compress.h"
 #include "compress/convert.h"
+#include "compress/methods.h"
 #include "compress/mixes.h"
 
 namespace halfbyte {
@@ -193,10 +194,9 @@ std::function<void()> setup_compress(CLI::App& app) {
   options.method = options.type = options.to = "";  // by what is known when the source is open
   app.add_option("SRC", flags->source, "A folder, a .gguf file or a bundle")->required();
   app.add_option("-o,--out", flags->out, "What to write")->required();
-  app.add_option(
-      "--method", flags->options.method,
-      "rtn, awq, smooth, gptq, several in order: a,b,c; best (default: best with a text, "
-      "else rtn)");
+  app.add_option("--method", options.method,
+                 "rtn, awq, smooth, gptq, int8, several in order: a,b,c; best (default: best with "
+                 "a text, else rtn)");
   app.add_option("--calib", flags->calib, "A text that the model is seen at work on");
   app.add_option("--calib-ids", flags->calib_ids, "The same as token ids, a sample a line");
   app.add_option("--calib-tokens", flags->samples.tokens, "Tokens of it to use")
@@ -212,7 +212,8 @@ std::function<void()> setup_compress(CLI::App& app) {
   app.add_flag("--resume", flags->calibration.resume,
                "Go on with what an earlier run, killed or failed, has finished");
   app.add_option("--type", flags->options.type,
-                 known_types() + " (default: what suits the model and this CPU at about 4.5 bits)");
+                 known_types() + " (default: int8 with --method int8, else what suits the model "
+                                 "and this CPU at about 4.5 bits)");
   app.add_flag("--symmetric", flags->options.symmetric,
                "Keep the zero points of wBgG types in the middle");
   app.add_option("--target-bpw", flags->target_bits,

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "compress/methods.h"
 #include "compress/mixes.h"
 #include "model/plan.h"
 
@@ -33,8 +34,21 @@ constexpr TypeRule kTypeRules[] = {
     {"q4_0", kAnyCpu, "the simplest type of 4 bits"},
 };
 
-constexpr std::string_view kMethodOfText = "best";
-constexpr std::string_view kMethodOfNone = "rtn";
+// The method with a text and without one; the first row is for all types that have none.
+struct MethodRule {
+  std::string_view type;
+  std::string_view with_text;
+  std::string_view without;
+};
+constexpr MethodRule kMethodRules[] = {
+    {"", "best", "rtn"}, {"w8a8", "smooth", "rtn"}, {"int8", "int8", "int8"}};
+
+const MethodRule& method_rule(std::string_view type) {
+  const auto* const found =
+      std::find_if(std::begin(kMethodRules), std::end(kMethodRules),
+                   [type](const MethodRule& rule) { return rule.type == type; });
+  return found != std::end(kMethodRules) ? *found : *std::begin(kMethodRules);
+}
 
 bool divides_rows(const Plan& plan, DType type) {
   return std::all_of(plan.weights.begin(), plan.weights.end(), [type](const WeightRef& ref) {
@@ -57,13 +71,15 @@ const TypeRule& rule_for(const ChoiceFacts& facts) {
 
 Choice choose(const ChoiceFacts& facts, std::string_view type, std::string_view method) {
   Choice choice{std::string(type), std::string(method), ""};
-  if (type.empty()) {
+  if (type.empty() && !method.empty()) choice.type = parse_recipe(method).solver->type;
+  if (choice.type.empty()) {
     const TypeRule& rule = rule_for(facts);
     choice.type = rule.type;
     choice.why = fmt::format("type {}: {}", rule.type, rule.why);
   }
   if (!method.empty()) return choice;
-  choice.method = facts.text ? kMethodOfText : kMethodOfNone;
+  const MethodRule& rule = method_rule(choice.type);
+  choice.method = facts.text ? rule.with_text : rule.without;
   if (!facts.text && !type.empty()) return choice;
   choice.why += fmt::format(
       "{}method {}: {}", choice.why.empty() ? "" : "; ", choice.method,

@@ -24,9 +24,10 @@ std::string asked_embedding(const CompressOptions& options, bool tied_head) {
   return options.head_type;
 }
 
-TypePolicy policy_of(const CompressOptions& options, const ModelSpec& spec, const Target& target) {
+TypePolicy policy_of(const CompressOptions& options, const std::string& type_name,
+                     const ModelSpec& spec, const Target& target) {
   // A budget names all but the small tensors, which every format can hold as f16.
-  const OutputType& type = need_output_type(options.budget ? "f16" : options.type);
+  const OutputType& type = need_output_type(options.budget ? "f16" : type_name);
   const std::string embedding = asked_embedding(options, spec.tied_head);
   TypePolicy policy = mix_policy(type, spec, options.calibration.has_value());
   policy.table = policy.vector = target.wide_vectors ? DType::f32 : type.matrix;
@@ -145,7 +146,8 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
   Recipe recipe = parse_recipe(options.method);
   recipe.symmetric = options.symmetric;
   const Target& target = need_target(options.to);
-  TypePolicy policy = policy_of(options, source.spec(), target);
+  const std::string type = recipe.type(options.type);
+  TypePolicy policy = policy_of(options, type, source.spec(), target);
   check_holds(target, *policy.matrix);
   check_options(options, target);
   if (recipe.needs_text() && !options.calibration) {
@@ -158,7 +160,7 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
     policy = allocated(options, source, target, std::move(policy), notes, pool, progress);
   }
   Json json = {{"method", recipe.names()},
-               {"type", options.budget ? notes.front() : options.type},
+               {"type", options.budget ? notes.front() : type},
                {"embedding_type", name(*policy.embedding)},
                {"head_type", name(*policy.head)}};
   if (options.symmetric) json["symmetric"] = true;

@@ -22,7 +22,7 @@ namespace halfbyte {
 // not both.
 struct CompressOptions {
   std::string method = "rtn";       // or several, in order: "awq,gptq"
-  std::string type = "q4_0";        // a row of the table of output types
+  std::string type = "";            // a row of the table of output types; "" = by the method
   std::string embedding_type = "";  // "" = by `type`
   std::string head_type = "";       // "" = by `type`
   std::string to = "bundle";        // bundle, gguf, safetensors (only f16, bf16, f32)

@@ -16,8 +16,9 @@ constexpr std::uint64_t kRowsAtOnce = 64;
 
 std::string known_types(const Target& target) {
   std::string names;
-  for (const GroupType& type : all_group_types()) {
-    if (target.holds(type.dtype)) names += fmt::format(" {}", name(type.dtype));
+  for (const DTypeInfo& type : all_dtypes()) {
+    if (is_quantized(type.dtype) && target.holds(type.dtype))
+      names += fmt::format(" {}", name(type.dtype));
   }
   return names;
 }
@@ -47,9 +48,11 @@ std::uint64_t common_group(const Target& target, const std::vector<TensorJob>& j
 }
 
 void check_sides(const Target& target, const TensorJob& job) {
+  const GroupType* const type = find_group_type(job.dtype);
+  if (type == nullptr) return;
   for (const GroupTensor& tensor : layout_of(target)->tensors) {
     if (!tensor.along_outputs || tensor.optional) continue;
-    if (job.shape[0] * find_group_type(job.dtype)->bits % kWord == 0) continue;
+    if (job.shape[0] * type->bits % kWord == 0) continue;
     fail_usage(
         fmt::format("{} packs outputs into words of 32 bits, which {}'s {} do not fill: "
                     "choose compressed-tensors, gguf or a bundle",
@@ -58,6 +61,7 @@ void check_sides(const Target& target, const TensorJob& job) {
 }
 
 bool zeros_in_the_middle(const TensorJob& job) {
+  if (find_group_type(job.dtype) == nullptr) return true;
   const GroupType& type = *find_group_type(job.dtype);
   const SourceRows rows(job);
   if (!rows.copies()) return false;
@@ -99,8 +103,9 @@ void check_group_jobs(const Target& target, const std::vector<TensorJob>& jobs) 
     if (first == nullptr) first = &job;
     if (job.dtype != first->dtype) refuse_mixture(target, jobs, *first, job);
     if (!target.holds(job.dtype)) {
-      fail_usage(fmt::format("{} cannot hold {} ({}): compress to one of{}", target.name,
-                             name(job.dtype), job.own, known_types(target)));
+      refuse_type(job.dtype,
+                  fmt::format("{} cannot hold {} ({}): compress to one of{}", target.name,
+                              name(job.dtype), job.own, known_types(target)));
     }
     check_sides(target, job);
   }

@@ -140,8 +140,8 @@ class JobMaker {
     const bool storable = (is_float(source) && source != DType::f64) || is_quantized(source);
     const DType type = asked ? *asked : storable ? source : DType::f32;
     if (!holds(job.role, type)) {
-      fail_usage(fmt::format("{} cannot hold {} (tensor '{}'): ask for f16, bf16 or f32",
-                             target_.name, name(type), job.own));
+      refuse_type(type, fmt::format("{} cannot hold {} (tensor '{}'): ask for f16, bf16 or f32",
+                                    target_.name, name(type), job.own));
     }
     return fitted_type(job, type);
   }

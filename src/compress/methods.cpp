@@ -31,9 +31,16 @@ constexpr Method kMethods[] = {
      .summary = "choose codes one input after the other, each making up for the errors before it",
      .solve = gptq_solve,
      .gram = true},
+    {.name = "int8",
+     .summary = "8-bit weights and inputs but for the inputs' outliers, which stay as they are "
+                "(LLM.int8())",
+     .encode = rtn_encode,
+     .solve = rtn_solve,
+     .type = "int8"},
 };
 
 constexpr std::string_view kBest = "awq,gptq";
+constexpr std::string_view kDefaultType = "q4_0";
 
 const Method& need_method(std::string_view name) {
   const Method* method = find_method(name);
@@ -64,6 +71,14 @@ std::string Recipe::names() const {
   std::string all;
   for (const Method* method : transforms) all += fmt::format("{},", method->name);
   return all + std::string(solver->name);
+}
+
+std::string Recipe::type(std::string_view asked) const {
+  if (asked.empty()) return std::string(solver->type.empty() ? kDefaultType : solver->type);
+  if (!solver->type.empty() && asked != solver->type) {
+    fail_usage(fmt::format("method '{}' writes {}, not {}", names(), solver->type, asked));
+  }
+  return std::string(asked);
 }
 
 Recipe parse_recipe(std::string_view names) {

@@ -13,9 +13,9 @@
 
 namespace halfbyte {
 
-// dst = src[n] in `type`, n whole rows side by side; called from many threads at once.
+// dst = `rows` rows of src in `type`; called from many threads at once.
 using EncodeWeights = void (*)(const DTypeInfo& type, const float* src, std::byte* dst,
-                               std::size_t n);
+                               std::size_t rows, std::size_t columns);
 
 // A matrix to quantize. All values are finite.
 struct MatrixTask {
@@ -48,7 +48,8 @@ struct Method {
   EncodeWeights encode = nullptr;
   SolveMatrices solve = nullptr;
   TransformBlock transform = nullptr;
-  bool gram = false;  // needs the inputs' Gram matrix
+  bool gram = false;           // needs the inputs' Gram matrix
+  std::string_view type = "";  // the only one that it is a method for; "": any
 };
 
 std::span<const Method> all_methods();
@@ -63,6 +64,9 @@ struct Recipe {
   bool needs_text() const { return !transforms.empty() || solver->encode == nullptr; }
   bool needs_gram() const;
   std::string names() const;  // "awq,gptq"
+  // The type to write where `asked` ("": nobody asked). Fails with kUsage where the method has
+  // another one.
+  std::string type(std::string_view asked) const;
 };
 // Round to nearest where only transforms are named. "best" is what proved best on every grid
 // (docs/compression.md). Fails with kUsage for an unknown name, two solvers, or a transform after

@@ -101,6 +101,8 @@ constexpr OutputType kTypes[] = {
     {"w8g32", 0, DType::w8g32, DType::q8_0, DType::q8_0, {}},
     {"w8g64", 0, DType::w8g64, DType::q8_0, DType::q8_0, {}},
     {"w8g128", 0, DType::w8g128, DType::q8_0, DType::q8_0, {}},
+    {"w8a8", 0, DType::w8a8, DType::q8_0, DType::q8_0, {}},
+    {"int8", 0, DType::int8, DType::q8_0, DType::q8_0, {}},
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "base/mapped_file.h"
 #include "compress/carried.h"
 #include "compress/group_jobs.h"
+#include "compress/module_tensors.h"
 #include "formats/group_config.h"
 #include "formats/safetensors.h"
 #include "model/write_hf.h"
@@ -86,8 +87,8 @@ class SafetensorsOutput final : public Output {
   Stored stored_as(const TensorJob& job) const {
     if (!in_groups(plan_.target, job)) return {{job.name, job.dtype, job.shape}};
     Stored stored;
-    for (const GroupTensorShape& part : tensors_of(*layout_, dims_of(job), plan_.symmetric)) {
-      stored.push_back({module_of(job) + std::string(part.tensor->suffix), part.dtype, part.shape});
+    for (const ModuleTensor& part : module_tensors(plan_.target, job, plan_.symmetric)) {
+      stored.push_back({module_of(job) + std::string(part.suffix), part.dtype, part.shape});
     }
     return stored;
   }
@@ -107,12 +108,8 @@ class SafetensorsOutput final : public Output {
   // The module whose rows have come is written, turned into its tensors.
   void end_module() {
     if (module_ == nullptr) return;
-    const GroupDims dims = dims_of(*module_);
-    const GroupMatrix matrix =
-        open_groups(*find_group_type(module_->dtype), dims.n, dims.k, rows_.data());
-    const unsigned offset = written_zero_offset(*layout_);
-    for (const GroupTensorShape& part : tensors_of(*layout_, dims, plan_.symmetric)) {
-      writer_->write(write_group_tensor(*layout_, *part.tensor, matrix, offset));
+    for (const auto& bytes : module_bytes(plan_.target, *module_, plan_.symmetric, rows_.data())) {
+      writer_->write(bytes);
     }
     rows_.clear();
     module_ = nullptr;
@@ -192,9 +189,8 @@ class SafetensorsOutput final : public Output {
   }
 
   void describe_groups(HfFacts& facts) {
-    const GroupType& type = *find_group_type(plan_.main_type);
     facts.dtype = DType::f16;
-    facts.quantization = write_group_config(*layout_, {type.bits, type.group, plan_.symmetric});
+    facts.quantization = module_config(plan_.target, plan_.main_type, plan_.symmetric);
     const std::string_view file = separate_config_file(*layout_);
     if (!file.empty()) put(file, facts.quantization.dump(2));
   }

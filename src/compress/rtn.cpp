@@ -36,14 +36,16 @@ void encode_on_grid(const Grid& grid, const float* src, const float* importance,
 
 }  // namespace
 
-void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t n) {
-  type.encode(src, dst, n);
+void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t rows,
+                std::size_t columns) {
+  encode_whole_rows(type, src, dst, rows, columns);
 }
 
-void rtn_encode_symmetric(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t n) {
+void rtn_encode_symmetric(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t rows,
+                          std::size_t columns) {
   const GroupType* const groups = find_group_type(type.dtype);
-  if (groups == nullptr) return type.encode(src, dst, n);
-  encode_groups(*groups, true, src, dst, n);
+  if (groups == nullptr) return rtn_encode(type, src, dst, rows, columns);
+  encode_groups(*groups, true, src, dst, rows * columns);
 }
 
 void rtn_encode_row(DType dtype, bool symmetric, const float* src, const float* importance,

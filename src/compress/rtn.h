@@ -6,9 +6,11 @@
 namespace halfbyte {
 
 // Scales as ggml's quantizer without importance chooses them, byte for byte.
-void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t n);
+void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t rows,
+                std::size_t columns);
 // The same with zero points in the middle, for types that have them.
-void rtn_encode_symmetric(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t n);
+void rtn_encode_symmetric(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t rows,
+                          std::size_t columns);
 
 // dst = src[k], one row, rounded so that sum importance * error^2 is small; `importance` [k] is
 // ignored by types whose scales do not depend on it.

@@ -45,11 +45,13 @@ void SourceRows::decode(std::uint64_t begin, std::uint64_t end, float* dst,
   if (job_.transpose) {
     return packed_ ? decode_packed_columns(begin, end, dst) : decode_columns(begin, end, dst);
   }
-  const DecodeRow decode_row = info(source_.dtype).decode;
+  const DTypeInfo& type = info(source_.dtype);
   const std::byte* const base = encoded(begin, end, scratch);
-  if (!job_.order.moves()) return decode_row(base, dst, (end - begin) * columns_);
+  if (!job_.order.moves()) {
+    return decode_whole_rows(type, base, dst, end - begin, columns_);
+  }
   for (std::uint64_t row = begin; row < end; ++row, dst += columns_) {
-    decode_row(base + (job_.order.source_of(row) - begin) * row_bytes_, dst, columns_);
+    type.decode(base + (job_.order.source_of(row) - begin) * row_bytes_, dst, columns_);
   }
 }
 
@@ -65,13 +67,19 @@ void SourceRows::copy(std::uint64_t begin, std::uint64_t end, std::byte* dst,
   }
 }
 
-// The output's rows are the stored rows' columns [begin, end): a strip of each stored row.
+// The output's rows are the stored rows' columns [begin, end): a strip of each stored row, behind
+// the row's header, if any.
 void SourceRows::decode_columns(std::uint64_t begin, std::uint64_t end, float* dst) const {
   const DTypeInfo& type = info(source_.dtype);
   std::vector<float> strip(end - begin);
-  const std::byte* from = source_.data.data() + begin / type.block * type.block_bytes;
+  std::vector<std::byte> stored_strip(row_bytes(source_.dtype, strip.size()).value());
+  const std::byte* from = source_.data.data();
+  const std::uint64_t offset = type.row_header + begin / type.block * type.block_bytes;
   for (std::uint64_t stored = 0; stored < columns_; ++stored, from += row_bytes_) {
-    type.decode(from, strip.data(), strip.size());
+    std::memcpy(stored_strip.data(), from, type.row_header);
+    std::memcpy(stored_strip.data() + type.row_header, from + offset,
+                stored_strip.size() - type.row_header);
+    type.decode(stored_strip.data(), strip.data(), strip.size());
     for (std::size_t i = 0; i < strip.size(); ++i) dst[i * columns_ + stored] = strip[i];
   }
 }
@@ -83,8 +91,7 @@ void SourceRows::decode_packed_columns(std::uint64_t begin, std::uint64_t end, f
   for (std::uint64_t p = 0; p < matrix.panels(); ++p) {
     const std::uint64_t outputs = std::min(kPanel, matrix.n - p * kPanel);
     for (std::uint64_t i = begin; i < end; i += format.block) {
-      const std::byte* const block = matrix.panel(p) + i / format.block * format.block_bytes;
-      decode_block(format, block, 0, outputs, values);
+      decode_block(format, matrix.panel(p), i / format.block, 0, outputs, values);
       for (std::uint64_t j = 0; j < format.block; ++j) {
         float* const row = dst + (i - begin + j) * columns_ + p * kPanel;
         for (std::uint64_t o = 0; o < outputs; ++o) row[o] = values[j * kPanel + o];

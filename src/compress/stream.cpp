@@ -128,7 +128,7 @@ Streamer::ErrorSums Streamer::encode_chunk(const SourceRows& rows, const TensorJ
   if (!rows.copies() || finite_) {
     scratch.source.resize(n);
     rows.decode(begin, end, scratch.source.data(), scratch.unpacked);
-    sums = encode_values(job, begin, n, rows.copies() ? nullptr : encoded, scratch);
+    sums = encode_values(job, begin, end - begin, rows.copies() ? nullptr : encoded, scratch);
   }
   if (job.packed) {
     const std::uint64_t count = end - begin;
@@ -140,9 +140,11 @@ Streamer::ErrorSums Streamer::encode_chunk(const SourceRows& rows, const TensorJ
 
 // Rows from `begin` on, which scratch.source holds; without `encoded` they are only looked at.
 Streamer::ErrorSums Streamer::encode_values(const TensorJob& job, std::uint64_t begin,
-                                            std::size_t n, std::byte* encoded,
+                                            std::uint64_t rows, std::byte* encoded,
                                             Scratch& scratch) const {
   const float* const w = scratch.source.data();
+  const std::size_t n = scratch.source.size();
+  const std::size_t columns = n / rows;
   ErrorSums sums;
   // Squares of finite floats cannot leave the range of doubles.
   sums.weight = sum_of(n, [=](std::size_t i) { return double{w[i]} * double{w[i]}; });
@@ -152,10 +154,10 @@ Streamer::ErrorSums Streamer::encode_values(const TensorJob& job, std::uint64_t 
     return sums;
   }
   if (encoded == nullptr) return sums;
-  encode_(info(job.dtype), w, encoded, n);
+  encode_(info(job.dtype), w, encoded, rows, columns);
   if (job.dtype == DType::f32) return sums;
   scratch.written.resize(n);
-  info(job.dtype).decode(encoded, scratch.written.data(), n);
+  decode_whole_rows(info(job.dtype), encoded, scratch.written.data(), rows, columns);
   const float* const q = scratch.written.data();
   sums.difference = sum_of(n, [=](std::size_t i) {
     const double difference = double{w[i]} - double{q[i]};

@@ -65,7 +65,7 @@ class Streamer {
                        std::uint64_t end, std::uint64_t chunk);
   ErrorSums encode_chunk(const SourceRows& rows, const TensorJob& job, std::uint64_t begin,
                          std::uint64_t end, std::byte* dst, Scratch& scratch) const;
-  ErrorSums encode_values(const TensorJob& job, std::uint64_t begin, std::size_t n,
+  ErrorSums encode_values(const TensorJob& job, std::uint64_t begin, std::uint64_t rows,
                           std::byte* encoded, Scratch& scratch) const;
   [[noreturn]] void refuse(const TensorJob& job, const BadWeight& bad) const;
   void advance(std::uint64_t bytes);

@@ -32,6 +32,10 @@ bool holds_groups(DType dtype) {
   return type != nullptr && ((type->bits == kBits) || ...);
 }
 
+bool holds_compressed(DType dtype) {
+  return dtype == DType::w8a8 || holds_groups<4, 8>(dtype);
+}
+
 // A folder with the layout of the same name.
 constexpr Target folder_of_groups(std::string_view layout, bool symmetric, bool (*holds)(DType)) {
   return {.name = layout,
@@ -83,7 +87,7 @@ constexpr Target kTargets[] = {
      .open = open_safetensors_output},
     folder_of_groups("awq", false, holds_groups<4>),
     folder_of_groups("gptq", true, holds_groups<2, 3, 4, 8>),
-    folder_of_groups("compressed-tensors", true, holds_groups<4, 8>),
+    folder_of_groups("compressed-tensors", true, holds_compressed),
 };
 
 }  // namespace
@@ -101,6 +105,11 @@ const Target& need_target(std::string_view name) {
   fail_usage(fmt::format("'{}' is not a format that is written; choose from{}", name, known));
 }
 
+void refuse_type(DType dtype, std::string what) {
+  if (info(dtype).row_header != 0) fail_unsupported("", std::move(what));
+  fail_usage(std::move(what));
+}
+
 void check_holds(const Target& target, DType dtype) {
   if (target.holds(dtype)) return;
   std::string types;
@@ -111,8 +120,9 @@ void check_holds(const Target& target, DType dtype) {
   for (const Target& other : kTargets) {
     if (other.holds(dtype)) formats += fmt::format(" {}", other.name);
   }
-  fail_usage(fmt::format("{} cannot hold {}: choose a type from{}, or a format from{}", target.name,
-                         name(dtype), types, formats));
+  refuse_type(dtype,
+              fmt::format("{} cannot hold {}: choose a type from{}, or a format from{} (--to)",
+                          target.name, name(dtype), types, formats));
 }
 
 void check_symmetric(const Target& target, const OutputType& type) {

@@ -62,8 +62,11 @@ struct Target {
 std::span<const Target> all_targets();
 // Fails with kUsage naming the formats.
 const Target& need_target(std::string_view name);
-// Fails with kUsage, naming types and formats to choose from, where `target` cannot hold matrices
-// of this type.
+// A target cannot hold this type: a slip in the arguments (kUsage) where it is one of blocks; where
+// rows have a scale, which formats of blocks have no place for, nothing that can be (kUnsupported).
+[[noreturn]] void refuse_type(DType dtype, std::string what);
+// refuse_type, naming types and formats to choose from, where `target` cannot hold matrices of this
+// type.
 void check_holds(const Target& target, DType dtype);
 // Fails with kUsage, naming what to choose, where zero points cannot be kept in the middle.
 void check_symmetric(const Target& target, const OutputType& type);

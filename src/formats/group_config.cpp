@@ -43,6 +43,13 @@ class Fields {
     return found->get<std::int64_t>();
   }
 
+  bool is_true(std::string_view key, bool otherwise) const {
+    const Json* const found = find(key);
+    if (found == nullptr) return otherwise;
+    if (!found->is_boolean()) malformed(key);
+    return found->get<bool>();
+  }
+
   // Text of one of these values, or what is unsupported.
   void expect(std::string_view key, std::string_view otherwise,
               std::initializer_list<std::string_view> known) const {
@@ -91,9 +98,38 @@ void read_gptq(const Fields& fields, const std::string& file, GroupScheme& schem
   scheme.zero_offset = fields.text("checkpoint_format", "gptq") == "gptq_v2" ? 0 : 1;
 }
 
+// Both weights and inputs of 8 bits, symmetric; inputs by token, while running.
+void check_int_quantized(const Fields& config, const std::string& file) {
+  const Json* const groups = config.find("config_groups");
+  if (groups == nullptr || !groups->is_object()) config.malformed("config_groups");
+  for (const auto& [key, value] : groups->items()) {
+    const Fields group(value, file);
+    const Json* const inputs = group.find("input_activations");
+    if (inputs == nullptr) {
+      fail_unsupported(file, fmt::format("{}: int-quantized weights of 8 bits with inputs that are "
+                                         "not quantized",
+                                         kKey));
+    }
+    for (const std::string_view part : {"weights", "input_activations"}) {
+      const Json* const scheme = group.find(part);
+      if (scheme == nullptr) group.malformed(part);
+      const Fields fields(*scheme, file);
+      fields.expect("type", "int", {"int"});
+      if (fields.integer("num_bits", "bits", 0) == 8 && fields.is_true("symmetric", true)) continue;
+      fail_unsupported(
+          file, fmt::format("{}: int-quantized {} other than symmetric of 8 bits", kKey, part));
+    }
+    if (!Fields(*inputs, file).is_true("dynamic", false)) {
+      fail_unsupported(file, fmt::format("{}: inputs with stored (static) scales", kKey));
+    }
+  }
+}
+
 // Widths and groups may differ from module to module: their shapes tell.
-void read_compressed(const Fields& fields, const std::string&, GroupScheme&) {
-  fields.expect("format", "pack-quantized", {"pack-quantized"});
+void read_compressed(const Fields& fields, const std::string& file, GroupScheme& scheme) {
+  fields.expect("format", "pack-quantized", {"pack-quantized", "int-quantized"});
+  scheme.int_quantized = fields.text("format", "") == "int-quantized";
+  if (scheme.int_quantized) check_int_quantized(fields, file);
 }
 
 Json awq_config(const GroupConfigFacts& facts) {
@@ -110,6 +146,20 @@ Json gptq_config(const GroupConfigFacts& facts) {
           {"damp_percent", 0.01},        {"meta", {{"quantizer", {"halfbyte"}}}}};
 }
 
+Json compressed_folder(std::string_view format, const Json& weights, const Json& inputs) {
+  const Json group = {{"targets", {"Linear"}},
+                      {"weights", weights},
+                      {"input_activations", inputs},
+                      {"output_activations", nullptr}};
+  return {{"quant_method", "compressed-tensors"},
+          {"format", format},
+          {"quantization_status", "compressed"},
+          {"global_compression_ratio", nullptr},
+          {"config_groups", {{"group_0", group}}},
+          {"ignore", {"lm_head"}},
+          {"kv_cache_scheme", nullptr}};
+}
+
 Json compressed_config(const GroupConfigFacts& facts) {
   const Json weights = {{"num_bits", facts.bits},
                         {"type", "int"},
@@ -121,17 +171,7 @@ Json compressed_config(const GroupConfigFacts& facts) {
                         {"actorder", nullptr},
                         {"observer", "minmax"},
                         {"observer_kwargs", Json::object()}};
-  const Json group = {{"targets", {"Linear"}},
-                      {"weights", weights},
-                      {"input_activations", nullptr},
-                      {"output_activations", nullptr}};
-  return {{"quant_method", "compressed-tensors"},
-          {"format", "pack-quantized"},
-          {"quantization_status", "compressed"},
-          {"global_compression_ratio", nullptr},
-          {"config_groups", {{"group_0", group}}},
-          {"ignore", {"lm_head"}},
-          {"kv_cache_scheme", nullptr}};
+  return compressed_folder("pack-quantized", weights, nullptr);
 }
 
 struct Manner {
@@ -173,6 +213,22 @@ std::optional<GroupScheme> read_group_config(const Json& config, const std::stri
 
 Json write_group_config(const GroupLayout& layout, const GroupConfigFacts& facts) {
   return manner_of(layout).write(facts);
+}
+
+Json write_int_quantized_config() {
+  const auto scheme = [](std::string_view strategy, bool dynamic) {
+    return Json{{"num_bits", 8},
+                {"type", "int"},
+                {"symmetric", true},
+                {"strategy", strategy},
+                {"group_size", nullptr},
+                {"block_structure", nullptr},
+                {"dynamic", dynamic},
+                {"actorder", nullptr},
+                {"observer", dynamic ? Json(nullptr) : Json("minmax")},
+                {"observer_kwargs", Json::object()}};
+  };
+  return compressed_folder("int-quantized", scheme("channel", false), scheme("token", true));
 }
 
 unsigned written_zero_offset(const GroupLayout& layout) {

@@ -20,6 +20,8 @@ struct GroupConfigFacts {
 };
 // As transformers and vLLM read it. GPTQ's is of its first version.
 Json write_group_config(const GroupLayout& layout, const GroupConfigFacts& facts);
+// Of folders whose modules are as in formats/int_quantized.h: W8A8, inputs by token.
+Json write_int_quantized_config();
 // What its stored zeros are less than real ones.
 unsigned written_zero_offset(const GroupLayout& layout);
 // A file that older readers ask for, with the same content; "" where there is none.

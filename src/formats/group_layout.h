@@ -59,9 +59,10 @@ std::vector<std::byte> write_group_tensor(const GroupLayout& layout, const Group
 // What is known of a folder's modules before their tensors are seen.
 struct GroupScheme {
   const GroupLayout* layout = nullptr;
-  unsigned bits = 0;         // 0: as the shapes say
-  std::uint64_t group = 0;   // 0: as the shapes say
-  unsigned zero_offset = 0;  // of stored zeros
+  unsigned bits = 0;           // 0: as the shapes say
+  std::uint64_t group = 0;     // 0: as the shapes say
+  unsigned zero_offset = 0;    // of stored zeros
+  bool int_quantized = false;  // no groups: modules as in formats/int_quantized.h
 };
 
 // The module's tensor with that suffix, nullptr where there is none.

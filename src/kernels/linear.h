@@ -39,6 +39,31 @@ constexpr std::size_t bf16_words(std::size_t rows, std::size_t k) {
          kBf16Inputs;
 }
 
+// Inputs quantized to 8 bits with one scale a row (a token): x[m, i] ~ scales[m] * codes[m, i],
+// with scale = max|x| / 127 and codes as in QuantizedRows. k is a multiple of 32.
+//
+// Codes lie in the order in which kernels read them: blocks of 16 rows (the last one of those that
+// are left); in a block steps of 64 inputs; in a step [rows of the block][64 inputs]. Inputs past k
+// are zero.
+//
+// Outliers, where they are taken out (LLM.int8(), Dettmers et al. 2022): the inputs with |x| >= a
+// limit. Their codes are 0, the maximum is that of the others, and they are multiplied in f32.
+struct TokenRows {
+  std::size_t rows = 0;
+  std::size_t k = 0;
+  std::int8_t* codes = nullptr;       // token_codes(rows, k), 64-byte aligned
+  float* scales = nullptr;            // [rows]
+  std::int32_t* sums = nullptr;       // [rows], of all codes
+  std::uint32_t* outliers = nullptr;  // [rows][k/32], bit i % 32 of word i / 32; nullptr: none
+  const float* x = nullptr;           // the inputs themselves, for outliers
+  std::size_t x_stride = 0;           // floats from row to row
+};
+constexpr std::size_t kTokenRows = 16;    // a block
+constexpr std::size_t kTokenInputs = 64;  // a step
+constexpr std::size_t token_codes(std::size_t rows, std::size_t k) {
+  return rows * ((k + kTokenInputs - 1) / kTokenInputs) * kTokenInputs;
+}
+
 struct LinearOutput {
   float* y = nullptr;      // [rows, n]; columns [16*begin, min(n, 16*end)) are written
   std::size_t stride = 0;  // floats from row to row
@@ -55,6 +80,13 @@ using LinearInt8 = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uin
 using LinearF32 = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
                            const float* x, std::size_t x_stride, std::size_t rows,
                            const LinearOutput& out, std::byte* scratch) noexcept;
+
+// Types with one scale a row, against inputs with one scale a row: an exact integer sum over all
+// inputs, then y = sum * (scale of the output * scale of the row); where a row has outliers,
+// y += scale of the output * their products with codes, in f32, inputs ascending.
+using LinearToken = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
+                             const TokenRows& x, const LinearOutput& out,
+                             std::byte* scratch) noexcept;
 
 // Weights rounded to bfloat16 too: f16 and bf16 weights, and quantized ones decoded. Products are
 // exact, sums are in f32; their order is the instruction's own, inputs ascending in pairs. The bits

@@ -16,6 +16,7 @@ struct LinearRow {
   LinearInt8 int8;
   LinearF32 f32;
   LinearBf16 bf16 = nullptr;
+  LinearToken token = nullptr;
 };
 
 struct LinearRows {

@@ -33,6 +33,23 @@ PackedFormat with_zero_points(DType dtype) {
           SubScale::zero, false,  packer.pack,      packer.unpack};
 }
 
+// A scale a row before all blocks.
+PackedFormat row_scaled(DType dtype, float outliers) {
+  return {dtype,
+          32,
+          512,
+          32,
+          128,
+          8,
+          false,
+          SubScale::row,
+          false,
+          kPackRowInt8.pack,
+          kPackRowInt8.unpack,
+          outliers,
+          16 * sizeof(float)};
+}
+
 std::uint32_t read_word(const std::byte* p) {
   return packing::load_word(p);
 }
@@ -79,8 +96,19 @@ struct GroupScale {
   float scale;
   float min;
 };
-GroupScale group_scale(const PackedFormat& f, const std::byte* block, std::size_t g,
-                       std::size_t o) {
+float read_float(const std::byte* p) {
+  float value;
+  std::memcpy(&value, p, sizeof(value));
+  return value;
+}
+
+const std::byte* block_at(const PackedFormat& f, const std::byte* panel, std::size_t index) {
+  return panel + f.panel_header + index * f.block_bytes;
+}
+
+GroupScale group_scale(const PackedFormat& f, const std::byte* panel, const std::byte* block,
+                       std::size_t g, std::size_t o) {
+  if (f.sub_scale == SubScale::row) return {read_float(panel + 4 * o), 0.0f};
   const float d = read_half(block + 2 * o);
   if (f.sub_scale == SubScale::zero) {
     const int zero = std::to_integer<int>(block[sub_scales_at(f) + o]);
@@ -123,7 +151,15 @@ const PackedFormat& format_of(DType dtype, std::uint64_t k) {
     fail_unsupported("", "a " + std::string(name(dtype)) + " matrix of " + std::to_string(k) +
                              " inputs (not a multiple of " + std::to_string(format->block) + ")");
   }
+  if (format->panel_header != 0 && k > kMaxTokenInputs) {
+    fail_unsupported("", "a " + std::string(name(dtype)) + " matrix of " + std::to_string(k) +
+                             " inputs (more than " + std::to_string(kMaxTokenInputs) + ")");
+  }
   return *format;
+}
+
+std::uint64_t bytes_of_panel(const PackedFormat& format, std::uint64_t k) {
+  return format.panel_header + k / format.block * format.block_bytes;
 }
 
 }  // namespace
@@ -134,9 +170,7 @@ std::span<const PackedFormat> all_packed_formats() {
   constexpr SubScale kU8 = SubScale::u8;
   constexpr SubScale kI8 = SubScale::i8;
   static const PackedFormat table[] = {
-      floats(f32, 4, kPackF32),
-      floats(f16, 2, kPackHalf),
-      floats(bf16, 2, kPackHalf),
+      floats(f32, 4, kPackF32), floats(f16, 2, kPackHalf), floats(bf16, 2, kPackHalf),
       //     type  block group offset bits min    sub-scales        table
       blocks(q4_0, 32, 32, 8, 4, false, kNone, false, kPackQ4_0),
       blocks(q4_1, 32, 32, 0, 4, true, kNone, false, kPackQ4_1),
@@ -149,19 +183,14 @@ std::span<const PackedFormat> all_packed_formats() {
       blocks(q5_k, 256, 32, 0, 5, true, kU8, false, kPackQ5K),
       blocks(q6_k, 256, 16, 32, 6, false, kI8, false, kPackQ6K),
       blocks(iq4_nl, 32, 32, 128, 4, false, kNone, true, kPackQ4_0),
-      blocks(iq4_xs, 256, 32, 128, 4, false, kI8, true, kPackIq4Xs),
-      with_zero_points<2, 32>(w2g32),
-      with_zero_points<2, 64>(w2g64),
-      with_zero_points<2, 128>(w2g128),
-      with_zero_points<3, 32>(w3g32),
-      with_zero_points<3, 64>(w3g64),
-      with_zero_points<3, 128>(w3g128),
-      with_zero_points<4, 32>(w4g32),
-      with_zero_points<4, 64>(w4g64),
-      with_zero_points<4, 128>(w4g128),
-      with_zero_points<8, 32>(w8g32),
-      with_zero_points<8, 64>(w8g64),
-      with_zero_points<8, 128>(w8g128),
+      blocks(iq4_xs, 256, 32, 128, 4, false, kI8, true, kPackIq4Xs), with_zero_points<2, 32>(w2g32),
+      with_zero_points<2, 64>(w2g64), with_zero_points<2, 128>(w2g128),
+      with_zero_points<3, 32>(w3g32), with_zero_points<3, 64>(w3g64),
+      with_zero_points<3, 128>(w3g128), with_zero_points<4, 32>(w4g32),
+      with_zero_points<4, 64>(w4g64), with_zero_points<4, 128>(w4g128),
+      with_zero_points<8, 32>(w8g32), with_zero_points<8, 64>(w8g64),
+      with_zero_points<8, 128>(w8g128), row_scaled(w8a8, kNoOutliers),
+      row_scaled(int8, 6.0f),  // the limit of LLM.int8()
   };
   return table;
 }
@@ -175,13 +204,14 @@ const PackedFormat* find_packed_format(DType dtype) {
 
 std::uint64_t PackedMatrix::panel_bytes() const {
   const PackedFormat* format = find_packed_format(dtype);
-  return format == nullptr ? 0 : k / format->block * format->block_bytes;
+  return format == nullptr ? 0 : bytes_of_panel(*format, k);
 }
 
 std::uint64_t packed_bytes(DType dtype, std::uint64_t n, std::uint64_t k) {
   const PackedFormat& format = format_of(dtype, k);
   const std::uint64_t panels = n / kPanel + (n % kPanel != 0 ? 1 : 0);
-  const auto panel = checked_mul(k / format.block, format.block_bytes);
+  const auto blocks = checked_mul(k / format.block, format.block_bytes);
+  const auto panel = blocks ? checked_add(*blocks, format.panel_header) : std::nullopt;
   const auto bytes = panel ? checked_mul(*panel, panels) : std::nullopt;
   if (!bytes) fail_unsupported("", "a matrix larger than memory can be");
   return *bytes;
@@ -190,7 +220,7 @@ std::uint64_t packed_bytes(DType dtype, std::uint64_t n, std::uint64_t k) {
 void pack_panels(const TensorView& source, std::uint64_t begin, std::uint64_t end, std::byte* dst) {
   const std::uint64_t n = source.rows(), k = source.columns();
   const PackedFormat& format = format_of(source.dtype, k);
-  const std::uint64_t count = k / format.block, panel_bytes = count * format.block_bytes;
+  const std::uint64_t count = k / format.block, panel_bytes = bytes_of_panel(format, k);
   std::vector<std::byte> zeros;
   for (std::uint64_t p = begin; p < end; ++p, dst += panel_bytes) {
     const std::byte* rows[kPanel];
@@ -221,20 +251,22 @@ void unpack_panels(const PackedMatrix& packed, std::uint64_t begin, std::uint64_
 
 void unpack_row(const PackedMatrix& packed, std::uint64_t row, float* dst) {
   const PackedFormat& format = format_of(packed.dtype, packed.k);
-  const std::byte* block = packed.panel(row / kPanel);
+  const std::byte* const panel = packed.panel(row / kPanel);
   const std::size_t o = row % kPanel;
   float values[kMaxBlock * kPanel];
-  for (std::uint64_t i = 0; i < packed.k; i += format.block, block += format.block_bytes) {
-    decode_block(format, block, o, o + 1, values);
+  for (std::uint64_t i = 0; i < packed.k; i += format.block) {
+    decode_block(format, panel, i / format.block, o, o + 1, values);
     for (std::size_t j = 0; j < format.block; ++j) dst[i + j] = values[j * kPanel + o];
   }
 }
 
-void decode_codes(const PackedFormat& format, const std::byte* block, std::size_t begin,
-                  std::size_t end, std::uint8_t* codes, float* scales, float* mins) noexcept {
+void decode_codes(const PackedFormat& format, const std::byte* panel, std::size_t index,
+                  std::size_t begin, std::size_t end, std::uint8_t* codes, float* scales,
+                  float* mins) noexcept {
+  const std::byte* const block = block_at(format, panel, index);
   for (std::size_t g = 0; g < format.block / format.group; ++g) {
     for (std::size_t o = begin; o < end; ++o) {
-      const GroupScale group = group_scale(format, block, g, o);
+      const GroupScale group = group_scale(format, panel, block, g, o);
       scales[g * kPanel + o] = group.scale;
       mins[g * kPanel + o] = group.min;
     }
@@ -257,12 +289,14 @@ void decode_codes(const PackedFormat& format, const std::byte* block, std::size_
   }
 }
 
-void decode_block(const PackedFormat& format, const std::byte* block, std::size_t begin,
-                  std::size_t end, float* dst) noexcept {
-  if (format.group == 0) return decode_float_block(format, block, begin, end, dst);
+void decode_block(const PackedFormat& format, const std::byte* panel, std::size_t index,
+                  std::size_t begin, std::size_t end, float* dst) noexcept {
+  if (format.group == 0) {
+    return decode_float_block(format, block_at(format, panel, index), begin, end, dst);
+  }
   std::uint8_t codes[kMaxBlock * kPanel];
   float scales[kMaxGroups * kPanel], mins[kMaxGroups * kPanel];
-  decode_codes(format, block, begin, end, codes, scales, mins);
+  decode_codes(format, panel, index, begin, end, codes, scales, mins);
   for (std::size_t i = 0; i < format.block; ++i) {
     const std::size_t group = i / format.group * kPanel;
     for (std::size_t o = begin; o < end; ++o) {

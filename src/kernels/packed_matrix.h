@@ -4,12 +4,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "tensor/dtype.h"
 
 namespace halfbyte {
 
 constexpr std::uint64_t kPanel = 16;  // outputs a panel
+
+// The limit of outliers (TokenRows) where all inputs are quantized.
+constexpr float kNoOutliers = std::numeric_limits<float>::infinity();
 
 // data is 64-byte aligned and holds packed_bytes(dtype, n, k) bytes.
 struct PackedMatrix {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/isa_rows.h"
+#include "kernels/packed.h"
 
 namespace halfbyte {
 
@@ -18,7 +19,8 @@ std::vector<LinearKernel> linear_kernels(std::string_view isa, CpuFeatures needs
   for (const LinearRows& list : lists) {
     for (const LinearRow& row : std::span(list.rows, list.count)) {
       const Phase phase = row.prefill ? Phase::prefill : Phase::decode;
-      kernels.push_back({row.name, isa, needs, row.weight, phase, row.int8, row.f32, row.bf16});
+      kernels.push_back(
+          {row.name, isa, needs, row.weight, phase, row.int8, row.f32, row.bf16, row.token});
     }
   }
   return kernels;
@@ -48,7 +50,7 @@ std::span<const IsaRows* const> all_isas() {
 namespace {
 
 Compute compute_of(const LinearKernel& row) {
-  if (row.int8 != nullptr) return Compute::int8;
+  if (row.int8 != nullptr || row.token != nullptr) return Compute::int8;
   return row.bf16 != nullptr ? Compute::bf16 : Compute::f32;
 }
 
@@ -77,7 +79,13 @@ const Row& best_of(std::span<const Row> IsaRows::*rows, CpuFeatures features, co
 
 Compute default_prefill(DType weight, CpuFeatures features) {
   const bool tiles = features.has(CpuFeature::amx_bf16);
-  return tiles && weight != DType::f32 ? Compute::bf16 : Compute::int8;
+  const bool served = best_row(weight, Phase::prefill, Compute::bf16, features) != nullptr;
+  return tiles && served ? Compute::bf16 : Compute::int8;
+}
+
+float outliers_of(DType weight) {
+  const PackedFormat* format = find_packed_format(weight);
+  return format != nullptr ? format->outliers : kNoOutliers;
 }
 
 }  // namespace
@@ -93,7 +101,7 @@ LinearChoice choose_linear(DType weight, std::optional<Compute> compute, CpuFeat
   const Compute decode = prefill == Compute::bf16 ? Compute::int8 : prefill;
   return {select_linear(weight, Phase::decode, decode, features),
           select_linear(weight, Phase::prefill, decode, features),
-          select_linear(weight, Phase::prefill, prefill, features)};
+          select_linear(weight, Phase::prefill, prefill, features), outliers_of(weight)};
 }
 
 const RowKernel& select_rows(CpuFeatures features) {

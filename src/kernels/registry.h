@@ -33,10 +33,11 @@ struct LinearKernel {
   CpuFeatures needs;
   DType weight;
   Phase phase;
-  // Exactly one of the three is set.
+  // Exactly one of the four is set.
   LinearInt8 int8 = nullptr;
   LinearF32 f32 = nullptr;
   LinearBf16 bf16 = nullptr;
+  LinearToken token = nullptr;  // counts as Compute::int8
 };
 
 struct RowKernel {
@@ -95,6 +96,7 @@ struct LinearChoice {
   const LinearKernel* decode = nullptr;   // few rows
   const LinearKernel* batch = nullptr;    // many rows, the same bits as `decode`
   const LinearKernel* prefill = nullptr;  // many rows, perhaps with inputs of another kind
+  float outliers = kNoOutliers;           // the type's, for kernels that take TokenRows
 };
 // nullopt: what suits the weights' type and the CPU (docs/performance.md has the figures behind
 // it). bf16 is for prefill; decoding, bound by memory, stays with int8.

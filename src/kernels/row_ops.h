@@ -86,6 +86,11 @@ struct RowOps {
   // or a NaN gets scale NaN and codes 0.
   void (*quantize_rows)(const float* x, std::size_t x_stride, std::size_t begin, std::size_t end,
                         const QuantizedRows& out) noexcept;
+  // Row `row` of out (all its members are set) = x [k] with one scale, without the inputs whose
+  // magnitude is `outliers` at least, where out has room for those. Every ISA gives the same bits.
+  // A row with an infinity or a NaN gets scale NaN, codes 0 and no outliers.
+  void (*quantize_token)(const float* x, std::size_t row, float outliers,
+                         const TokenRows& out) noexcept;
   // Row `row` of out (its rows and k are set) = x [k] rounded to nearest even. Every ISA gives the
   // same bits; NaN stays NaN.
   void (*store_bf16)(const float* x, std::size_t row, const Bf16Rows& out) noexcept;

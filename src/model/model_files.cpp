@@ -7,7 +7,6 @@
 #include "model/config_gguf.h"
 #include "model/config_hf.h"
 #include "model/names.h"
-#include "tensor/group_types.h"
 
 namespace halfbyte {
 
@@ -77,7 +76,7 @@ void ModelFiles::add_published(const TensorView& view) {
   }
   if (mapped->name.empty()) return;
   // Quantized modules are stored by outputs, whatever the family's plain matrices are.
-  const bool transposed = mapped->transposed && find_group_type(view.dtype) == nullptr;
+  const bool transposed = mapped->transposed && !is_quantized(view.dtype);
   ModelTensor tensor{mapped->name, view.dtype, view.shape, "rows", transposed, view.data};
   if (tensor.transposed && tensor.shape.size() == 2) std::swap(tensor.shape[0], tensor.shape[1]);
   // Copies of the embedding (T5's per-stack names, a tied head) are one tensor.

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "formats/checks.h"
+#include "formats/int_quantized.h"
 
 namespace halfbyte {
 
@@ -14,6 +15,14 @@ namespace {
 
 // Module -> suffix -> tensor.
 using Modules = std::map<std::string, std::map<std::string_view, const TensorView*>>;
+
+// The suffix of a module's tensor, "" for others.
+std::string_view int8_suffix(std::string_view name) {
+  for (const std::string_view suffix : {kInt8Weight, kInt8Scale, kInt8Zero}) {
+    if (name.ends_with(suffix)) return suffix;
+  }
+  return {};
+}
 
 const GroupTensor* part_of_module(const GroupLayout& layout, std::string_view name) {
   for (const GroupTensor& tensor : layout.tensors) {
@@ -40,9 +49,47 @@ QuantizedModule read_module(const std::string& file, const GroupScheme& scheme,
       name + ".weight", type->dtype, {matrix.dims.n, matrix.dims.k}, close_groups(matrix, *type)};
 }
 
+// Which of the tensors belong to modules: all where the module has codes or scales (norms have a
+// weight, too).
+bool is_int8_module(const Modules::mapped_type& tensors) {
+  const auto weight = tensors.find(kInt8Weight);
+  return tensors.size() > 1 || weight == tensors.end() || weight->second->dtype == DType::i8;
+}
+
+SplitTensors split_int8_modules(const Checkpoint& checkpoint) {
+  SplitTensors split;
+  Modules modules;
+  for (const TensorView& view : checkpoint.tensors()) {
+    const std::string_view suffix = int8_suffix(view.name);
+    const std::string module = view.name.substr(0, view.name.size() - suffix.size());
+    if (suffix.empty()) {
+      split.plain.push_back(view);
+    } else {
+      modules[module].emplace(suffix, &view);
+    }
+  }
+  for (const auto& [module, tensors] : modules) {
+    if (!is_int8_module(tensors)) {
+      split.plain.push_back(*tensors.begin()->second);
+      continue;
+    }
+    const auto find = [&tensors = tensors](std::string_view suffix) {
+      const auto found = tensors.find(suffix);
+      return found == tensors.end() ? nullptr : found->second;
+    };
+    const Int8Module parts = {find(kInt8Weight), find(kInt8Scale), find(kInt8Zero)};
+    std::vector<std::byte> rows = read_int8_module(parts, checkpoint.path(), module);
+    split.modules.push_back(
+        {parts.weight->name, DType::w8a8, parts.weight->shape, std::move(rows)});
+    checkpoint.release(*parts.weight);
+  }
+  return split;
+}
+
 }  // namespace
 
 SplitTensors split_modules(const Checkpoint& checkpoint, const GroupScheme& scheme) {
+  if (scheme.int_quantized) return split_int8_modules(checkpoint);
   SplitTensors split;
   Modules modules;
   for (const TensorView& view : checkpoint.tensors()) {

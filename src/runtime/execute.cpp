@@ -17,6 +17,7 @@ struct LinearInput {
   const float* f32 = nullptr;
   std::uint64_t stride = 0;
   QuantizedRows int8;
+  TokenRows token;
   Bf16Rows bf16;
 };
 
@@ -25,6 +26,10 @@ struct InputKinds {
   bool f32 = false;
   bool int8 = false;
   bool bf16 = false;
+  bool token = false;
+  float outliers = kNoOutliers;  // of token: the lowest limit of the step's types
+
+  bool has_outliers() const { return outliers < kNoOutliers; }
 };
 
 class Runner {
@@ -203,15 +208,18 @@ class Runner {
     if (rows == 1) return seen(step, prepare_own(step, x, k, kinds), rows, k);
     LinearInput input;
     input.int8 = space_.quantized(rows, k);
+    input.token = space_.tokens(rows, k);
     input.bf16 = {rows, k, space_.bf16()};
     const bool in_place = step.prologue == Prologue::none;
     input.f32 = in_place ? x : space_.staging();
     input.stride = in_place ? stride : k;
+    choose_outliers(kinds, input);
     const auto [begin, end] = my_rows(rows);
     for (std::size_t row = begin; row < end; ++row) {
       float* const to = kinds.f32 ? space_.staging() + row * k : scratch_.row;
       const float* const ready = transformed(step, x + row * stride, to);
       if (kinds.int8) quantize_row(ready, row, input.int8);
+      if (kinds.token) ops_.quantize_token(ready, row, kinds.outliers, input.token);
       if (kinds.bf16) ops_.store_bf16(ready, row, input.bf16);
     }
     team_.barrier();
@@ -235,8 +243,19 @@ class Runner {
       kinds.f32 |= kernel.f32 != nullptr;
       kinds.int8 |= kernel.int8 != nullptr;
       kinds.bf16 |= kernel.bf16 != nullptr;
+      if (kernel.token == nullptr) continue;
+      kinds.token = true;
+      kinds.outliers = std::min(kinds.outliers, weight(piece.weight).kernels.outliers);
     }
+    kinds.f32 |= kinds.has_outliers();
     return kinds;
+  }
+
+  // Outliers are read from the inputs themselves.
+  static void choose_outliers(const InputKinds& kinds, LinearInput& input) {
+    if (!kinds.has_outliers()) input.token.outliers = nullptr;
+    input.token.x = input.f32;
+    input.token.x_stride = input.stride;
   }
 
   LinearInput prepare_own(const Step& step, const float* x, std::uint64_t k, InputKinds kinds) {
@@ -246,8 +265,13 @@ class Runner {
     input.int8 = scratch_.quantized;
     input.int8.rows = 1;
     input.int8.k = k;
+    input.token = scratch_.token;
+    input.token.rows = 1;
+    input.token.k = k;
+    choose_outliers(kinds, input);
     input.bf16 = {1, k, scratch_.bf16};
     if (kinds.int8) quantize_row(input.f32, 0, input.int8);
+    if (kinds.token) ops_.quantize_token(input.f32, 0, kinds.outliers, input.token);
     if (kinds.bf16) ops_.store_bf16(input.f32, 0, input.bf16);
     return input;
   }
@@ -303,7 +327,7 @@ class Runner {
   const LinearKernel& select(const Weight& w, std::uint64_t rows) const {
     if (phase_ == Phase::prefill) return *w.kernels.prefill;
     // The int8 kernels share what they read among more rows.
-    const std::uint64_t streamed = w.kernels.decode->int8 != nullptr ? kDecodeRows : kStreamedRows;
+    const std::uint64_t streamed = w.kernels.decode->f32 == nullptr ? kDecodeRows : kStreamedRows;
     return rows <= streamed ? *w.kernels.decode : *w.kernels.batch;
   }
 
@@ -313,6 +337,8 @@ class Runner {
     const LinearKernel& kernel = select(w, rows);
     if (kernel.int8 != nullptr) {
       kernel.int8(w.matrix, begin, end, input.int8, out, scratch_.kernel);
+    } else if (kernel.token != nullptr) {
+      kernel.token(w.matrix, begin, end, input.token, out, scratch_.kernel);
     } else if (kernel.bf16 != nullptr) {
       kernel.bf16(w.matrix, begin, end, input.bf16, out, scratch_.kernel);
     } else {

@@ -28,6 +28,20 @@ QuantizedRows take_quantized(Arena& arena, std::uint64_t rows, std::uint64_t k) 
           arena.take<std::int32_t>(rows * k / 16)};
 }
 
+std::uint64_t token_cost(std::uint64_t rows, std::uint64_t k) {
+  return Arena::cost<std::int8_t>(token_codes(rows, k)) + Arena::cost<float>(rows) +
+         Arena::cost<std::int32_t>(rows) + Arena::cost<std::uint32_t>(rows * k / 32);
+}
+
+TokenRows take_tokens(Arena& arena, std::uint64_t rows, std::uint64_t k) {
+  return {rows,
+          k,
+          arena.take<std::int8_t>(token_codes(rows, k)),
+          arena.take<float>(rows),
+          arena.take<std::int32_t>(rows),
+          arena.take<std::uint32_t>(rows * k / 32)};
+}
+
 std::uint64_t attention_scratch(const Plan& plan, std::uint64_t rows, std::uint64_t length) {
   std::uint64_t bytes = 0;
   for (const StackPlan* stack : {&plan.encoder, &plan.decoder}) {
@@ -65,23 +79,33 @@ Workspace::Workspace(const Plan& plan, std::uint64_t rows, std::uint64_t length,
     total += Arena::cost<float>(rows * widths_[i]);
   }
   total += Arena::cost<float>(rows * k) + Arena::cost<std::uint16_t>(bf16_words(rows, k)) +
-           Arena::cost<float>(parts) + quantized_cost(rows, k);
-  total += threads * (Arena::cost<std::byte>(kernel) + Arena::cost<float>(widest) +
-                      Arena::cost<std::uint16_t>(bf16_words(1, k)) + quantized_cost(1, k));
+           Arena::cost<float>(parts) + quantized_cost(rows, k) + token_cost(rows, k);
+  total += threads *
+           (Arena::cost<std::byte>(kernel) + Arena::cost<float>(widest) +
+            Arena::cost<std::uint16_t>(bf16_words(1, k)) + quantized_cost(1, k) + token_cost(1, k));
   arena_ = Arena(total);
   for (std::size_t i = 0; i < kBuffers; ++i) buffers_[i] = arena_.take<float>(rows * widths_[i]);
   staging_ = arena_.take<float>(rows * k);
   bf16_ = arena_.take<std::uint16_t>(bf16_words(rows, k));
   attention_parts_ = arena_.take<float>(parts);
   quantized_ = take_quantized(arena_, rows, k);
+  tokens_ = take_tokens(arena_, rows, k);
   for (std::size_t i = 0; i < threads; ++i) {
     ThreadScratch scratch;
     scratch.kernel = arena_.take<std::byte>(kernel);
     scratch.row = arena_.take<float>(widest);
     scratch.bf16 = arena_.take<std::uint16_t>(bf16_words(1, k));
     scratch.quantized = take_quantized(arena_, 1, k);
+    scratch.token = take_tokens(arena_, 1, k);
     threads_.push_back(scratch);
   }
+}
+
+TokenRows Workspace::tokens(std::uint64_t rows, std::uint64_t k) const {
+  TokenRows view = tokens_;
+  view.rows = rows;
+  view.k = k;
+  return view;
 }
 
 QuantizedRows Workspace::quantized(std::uint64_t rows, std::uint64_t k) const {

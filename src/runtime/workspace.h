@@ -16,6 +16,7 @@ struct ThreadScratch {
   float* row = nullptr;           // one row of the widest buffer
   std::uint16_t* bf16 = nullptr;  // a block of rows, the same
   QuantizedRows quantized;        // one row, for steps that each thread prepares for itself
+  TokenRows token;                // the same
 };
 
 class Workspace {
@@ -31,6 +32,7 @@ class Workspace {
   float* attention_parts() const { return attention_parts_; }  // attention_parts_floats
   // For `rows` rows of k inputs.
   QuantizedRows quantized(std::uint64_t rows, std::uint64_t k) const;
+  TokenRows tokens(std::uint64_t rows, std::uint64_t k) const;
   const ThreadScratch& thread(std::size_t index) const { return threads_[index]; }
   std::uint64_t bytes() const { return arena_.size(); }
 
@@ -44,6 +46,7 @@ class Workspace {
   std::uint16_t* bf16_ = nullptr;
   float* attention_parts_ = nullptr;
   QuantizedRows quantized_;
+  TokenRows tokens_;
   std::vector<ThreadScratch> threads_;
   Arena arena_;
 };

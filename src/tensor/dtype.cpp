@@ -28,6 +28,11 @@ constexpr DTypeInfo with_zero_points(DType dtype, std::string_view name) {
           blocks::encode_weighted_groups<kBits, kGroup>};
 }
 
+constexpr DTypeInfo row_int8(DType dtype, std::string_view name) {
+  return {dtype,   name,         32, 32, -1, "", blocks::decode_row_int8, blocks::encode_row_int8,
+          nullptr, sizeof(float)};
+}
+
 // In the order of the enum. i64 and bool are indices and masks, never weights.
 constexpr auto kTypes = std::to_array<DTypeInfo>({
     // dtype, name, block, bytes, ggml, safetensors, decode, encode, encode_weighted
@@ -77,13 +82,15 @@ constexpr auto kTypes = std::to_array<DTypeInfo>({
     with_zero_points<8, 32>(DType::w8g32, "w8g32"),
     with_zero_points<8, 64>(DType::w8g64, "w8g64"),
     with_zero_points<8, 128>(DType::w8g128, "w8g128"),
+    row_int8(DType::w8a8, "w8a8"),
+    row_int8(DType::int8, "int8"),
 });
 
 constexpr bool in_enum_order() {
   for (std::size_t i = 0; i < kTypes.size(); ++i) {
     if (static_cast<std::size_t>(kTypes[i].dtype) != i) return false;
   }
-  return kTypes.back().dtype == DType::w8g128;  // the last of the enum
+  return kTypes.back().dtype == DType::int8;  // the last of the enum
 }
 static_assert(in_enum_order(), "info() indexes the table with the enum");
 
@@ -151,7 +158,26 @@ bool is_quantized(DType dtype) {
 std::optional<std::uint64_t> row_bytes(DType dtype, std::uint64_t n) {
   const DTypeInfo& type = info(dtype);
   if (n % type.block != 0) return std::nullopt;
-  return checked_mul(n / type.block, type.block_bytes);
+  const auto blocks = checked_mul(n / type.block, type.block_bytes);
+  return blocks ? checked_add(*blocks, type.row_header) : std::nullopt;
+}
+
+void decode_whole_rows(const DTypeInfo& type, const std::byte* src, float* dst, std::size_t rows,
+                       std::size_t columns) {
+  if (type.row_header == 0) return type.decode(src, dst, rows * columns);
+  const std::size_t bytes = row_bytes(type.dtype, columns).value();
+  for (std::size_t row = 0; row < rows; ++row) {
+    type.decode(src + row * bytes, dst + row * columns, columns);
+  }
+}
+
+void encode_whole_rows(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t rows,
+                       std::size_t columns) {
+  if (type.row_header == 0) return type.encode(src, dst, rows * columns);
+  const std::size_t bytes = row_bytes(type.dtype, columns).value();
+  for (std::size_t row = 0; row < rows; ++row) {
+    type.encode(src + row * columns, dst + row * bytes, columns);
+  }
 }
 
 }  // namespace halfbyte

@@ -1,8 +1,9 @@
 // Element types of tensors: one table, one row a type.
 //
 // A block type packs `block` consecutive elements of a row (its last dimension) into `block_bytes`.
-// Plain types have block == 1. Source of ids and layouts: the GGUF specification and ggml's
-// published block formats.
+// Plain types have block == 1. A type may also put something before the blocks of each row
+// (`row_header`): w8a8 and int8 have one scale a row there. Source of ids and layouts: the GGUF
+// specification and ggml's published block formats.
 #pragma once
 
 #include <cstddef>
@@ -50,9 +51,14 @@ enum class DType : std::uint8_t {
   w8g32,
   w8g64,
   w8g128,
+  // tensor/blocks/row_int8.cpp: an f32 scale, then signed bytes. The same weights, multiplied with
+  // inputs quantized by token: all of them, or (LLM.int8()) without their outliers.
+  w8a8,
+  int8,
 };
 
-// dst[n] = src decoded; n is a multiple of the block. src need not be aligned.
+// dst[n] = src decoded; n is a multiple of the block. src need not be aligned. Of a type with a row
+// header n is one whole row, here and below (encode_whole_rows and decode_whole_rows take many).
 using DecodeRow = void (*)(const std::byte* src, float* dst, std::size_t n);
 // dst = src[n] rounded to nearest, exactly as ggml's reference quantizer does it (types with zero
 // points: as GPTQ's does).
@@ -74,6 +80,7 @@ struct DTypeInfo {
   DecodeRow decode;                          // nullptr for types that are never weights
   EncodeRow encode;                          // nullptr where there is no round-to-nearest encoder
   EncodeWeighted encode_weighted = nullptr;  // nullptr where importance is of no use
+  std::uint32_t row_header = 0;              // bytes before the blocks of each row
 };
 
 std::span<const DTypeInfo> all_dtypes();
@@ -92,5 +99,11 @@ bool is_float(DType dtype);      // f32, f16, bf16, f64
 bool is_quantized(DType dtype);  // block types
 // Bytes of a row of n elements; nullopt where n is no multiple of the block, or on overflow.
 std::optional<std::uint64_t> row_bytes(DType dtype, std::uint64_t n);
+
+// `rows` rows of `columns` elements each, side by side.
+void decode_whole_rows(const DTypeInfo& type, const std::byte* src, float* dst, std::size_t rows,
+                       std::size_t columns);
+void encode_whole_rows(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t rows,
+                       std::size_t columns);
 
 }  // namespace halfbyte

@@ -67,7 +67,7 @@ void decode_rows(const TensorView& tensor, std::uint64_t begin, std::uint64_t en
   assert(begin <= end && end <= tensor.rows());
   const std::uint64_t bytes = row_bytes(tensor.dtype, tensor.columns()).value();
   const ByteView source = tensor.data.subspan(begin * bytes, (end - begin) * bytes);
-  type.decode(source.data(), dst, (end - begin) * tensor.columns());
+  decode_whole_rows(type, source.data(), dst, end - begin, tensor.columns());
 }
 
 }  // namespace halfbyte

@@ -58,7 +58,8 @@ INSTANTIATE_TEST_SUITE_P(
     Targets, GroupFolder,
     ::testing::Values(Case{"awq", "w4g32"}, Case{"gptq", "w2g32"}, Case{"gptq", "w3g32"},
                       Case{"gptq", "w4g32"}, Case{"gptq", "w8g32"},
-                      Case{"compressed-tensors", "w4g32"}, Case{"compressed-tensors", "w8g32"}),
+                      Case{"compressed-tensors", "w4g32"}, Case{"compressed-tensors", "w8g32"},
+                      Case{"compressed-tensors", "w8a8"}),
     [](const auto& test) { return test.param.target.substr(0, 4) + "_" + test.param.type; });
 
 // Zero points in the middle, by every method, through each format's own reader.

@@ -66,8 +66,13 @@ struct FileMatrix {
     view = {"w", type, {n, k}, {}};
     bytes.resize(*tensor_bytes(type, view.shape));
     for (std::byte& byte : bytes) byte = std::byte(random() >> 7 & 255u);
+    const std::size_t header = info(type).row_header;
+    for (std::uint64_t row = 0; header != 0 && row < n; ++row) {
+      const float f = value();
+      std::memcpy(&bytes[row * *row_bytes(type, k)], &f, sizeof(f));
+    }
     const std::size_t step = info(type).block_bytes;
-    for (std::size_t i = 0; i < bytes.size(); i += step) {
+    for (std::size_t i = 0; header == 0 && i < bytes.size(); i += step) {
       std::byte* block = bytes.data() + i;
       const float f = value();
       const std::uint16_t bfloat = float_to_bfloat16(f);
@@ -102,6 +107,10 @@ struct Inputs {
   std::vector<float> scales;
   std::vector<std::int32_t> sums;
   Aligned<std::uint16_t> words;
+  Aligned<std::int8_t> token_bytes;
+  std::vector<float> token_scales;
+  std::vector<std::int32_t> token_sums;
+  std::vector<std::uint32_t> outliers;  // empty: none are taken out
 
   Inputs(std::size_t m, std::size_t inputs, unsigned seed = 2)
       : rows(m),
@@ -110,7 +119,10 @@ struct Inputs {
         codes(m * inputs),
         scales(m * inputs / 32),
         sums(m * inputs / 16),
-        words(bf16_words(m, inputs)) {
+        words(bf16_words(m, inputs)),
+        token_bytes(token_codes(m, inputs)),
+        token_scales(m),
+        token_sums(m) {
     std::minstd_rand random(seed);
     std::normal_distribution<float> normal;
     for (float& f : x) f = normal(random);
@@ -123,6 +135,36 @@ struct Inputs {
     for (std::size_t row = 0; row < rows; ++row) {
       reference::store_bf16(x.data() + row * k, row, bf16());
     }
+    by_token(kNoOutliers);
+  }
+  // The rows with one scale each, without inputs of at least this magnitude.
+  void by_token(float limit) {
+    if (k % 32 != 0) return;
+    outliers.assign(limit < kNoOutliers ? rows * k / 32 : 0, 0u);
+    for (std::size_t row = 0; row < rows; ++row) {
+      reference::quantize_token(x.data() + row * k, row, limit, tokens());
+    }
+  }
+  TokenRows tokens() {
+    return {rows,
+            k,
+            token_bytes.get(),
+            token_scales.data(),
+            token_sums.data(),
+            outliers.empty() ? nullptr : outliers.data(),
+            x.data(),
+            k};
+  }
+  // As kernels take it: outliers themselves, else scale * code.
+  double by_token(std::size_t row, std::size_t i) {
+    if (!outliers.empty() && (outliers[(row * k + i) / 32] >> i % 32 & 1u) != 0) {
+      return static_cast<double>(x[row * k + i]);
+    }
+    const std::size_t block = row / kTokenRows * kTokenRows,
+                      height = std::min(kTokenRows, rows - block);
+    const std::size_t steps = (k + kTokenInputs - 1) / kTokenInputs;
+    const std::size_t at = (block * steps + i / kTokenInputs * height + row - block) * kTokenInputs;
+    return static_cast<double>(token_scales[row]) * token_bytes.get()[at + i % kTokenInputs];
   }
   Bf16Rows bf16() { return {rows, k, words.get()}; }
   QuantizedRows quantized() { return {rows, k, codes.get(), scales.data(), sums.data()}; }

@@ -38,6 +38,8 @@ std::vector<float> run(const LinearKernel& kernel, const PackedMatrix& w, std::u
   const LinearOutput out = {y.data(), stride};
   if (kernel.int8 != nullptr) {
     kernel.int8(w, begin, end, inputs.quantized(), out, scratch.get());
+  } else if (kernel.token != nullptr) {
+    kernel.token(w, begin, end, inputs.tokens(), out, scratch.get());
   } else if (kernel.bf16 != nullptr) {
     kernel.bf16(w, begin, end, inputs.bf16(), out, scratch.get());
   } else {
@@ -69,6 +71,8 @@ Exact exact(const LinearKernel& kernel, const float* weights, Inputs& inputs, st
     double weight = static_cast<double>(weights[i]);
     if (kernel.int8 != nullptr) {
       x = static_cast<double>(inputs.scales[at / 32]) * inputs.codes.get()[at];
+    } else if (kernel.token != nullptr) {
+      x = inputs.by_token(row, i);
     } else if (kernel.bf16 != nullptr) {
       x = rounded(inputs.x[at]);
       weight = rounded(weights[i]);

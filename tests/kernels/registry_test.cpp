@@ -24,7 +24,7 @@ TEST(RegistryTest, EveryPackedTypeHasAKernelOnEveryCpu) {
           const LinearKernel* kernel = select_linear(format.dtype, phase, compute, features);
           ASSERT_NE(kernel, nullptr) << name(format.dtype);
           EXPECT_EQ(kernel->f32 != nullptr, compute == Compute::f32 || format.group == 0);
-          EXPECT_NE(kernel->int8 == nullptr, kernel->f32 == nullptr);
+          EXPECT_EQ(kernel->int8 == nullptr && kernel->token == nullptr, kernel->f32 != nullptr);
         }
       }
     }
@@ -92,6 +92,21 @@ TEST(Registry, AttentionOfPrefillIsBf16WhereTheCpuHasIt) {
   EXPECT_EQ(prefill(DType::f16, std::nullopt, cpu_features({avx2})), "avx2");
   EXPECT_EQ(choose_attention(DType::f16, std::nullopt, all).decode->isa, "avx512vnni");
   EXPECT_EQ(choose_attention(DType::f16, std::nullopt, {}).decode->isa, "scalar");
+}
+// No tiles serve types with a scale a row: they stay with integers.
+TEST(Registry, RowScaledTypesPrefillInIntegersEverywhere) {
+  using enum CpuFeature;
+  for (const DType type : {DType::w8a8, DType::int8}) {
+    const LinearChoice all = choose_linear(type, std::nullopt, {~0u});
+    EXPECT_EQ(all.prefill->isa, "avx512vnni");
+    EXPECT_NE(all.prefill->token, nullptr);
+    EXPECT_EQ(choose_linear(type, std::nullopt, cpu_features({avx2, avxvnni})).decode->isa,
+              "avxvnni");
+    EXPECT_EQ(choose_linear(type, std::nullopt, {}).decode->isa, "scalar");
+    EXPECT_NE(choose_linear(type, Compute::f32, {~0u}).prefill->f32, nullptr);
+  }
+  EXPECT_EQ(choose_linear(DType::int8, std::nullopt, {}).outliers, 6.0f);
+  EXPECT_EQ(choose_linear(DType::w8a8, std::nullopt, {}).outliers, kNoOutliers);
 }
 #endif
 

@@ -143,8 +143,9 @@ class Quantizer {
 
   void keep(StoredTensor tensor, const std::vector<float>& values) {
     const std::uint64_t columns = tensor.shape.back();
-    tensor.rows.resize(values.size() / columns * row_bytes(tensor.dtype, columns).value());
-    info(tensor.dtype).encode(values.data(), tensor.rows.data(), values.size());
+    const std::uint64_t rows = values.size() / columns;
+    tensor.rows.resize(rows * row_bytes(tensor.dtype, columns).value());
+    encode_whole_rows(info(tensor.dtype), values.data(), tensor.rows.data(), rows, columns);
     keep(std::move(tensor));
   }
 

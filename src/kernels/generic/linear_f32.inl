@@ -126,6 +126,29 @@ struct QuantizedSlab {
   }
 };
 
+// Types with a scale a row, before the panel's blocks of 8-bit codes.
+struct RowScaledSlab {
+  static void decode(const PackedMatrix& w, std::uint64_t panel, std::size_t first,
+                     std::size_t count, float* dst) {
+    constexpr int kOffset = V::kSigned8 ? 0 : 128;
+    const std::byte* at = w.data + panel * (kPanel * sizeof(float) + w.k * kPanel);
+    const std::byte* steps = at + kPanel * sizeof(float) + first * kPanel;
+    for (std::size_t part = 0; part < kParts; ++part) {
+      const typename V::Float scales =
+          V::load_f32(reinterpret_cast<const float*>(at) + part * V::kLanes);
+      for (std::size_t i = 0; i < count; i += 4) {
+        const typename V::Int codes =
+            V::from_unsigned(V::load(steps + i * kPanel + part * 4 * V::kLanes));
+        unroll<4>([&](auto byte) HALFBYTE_INLINE_LAMBDA {
+          const typename V::Float code =
+              V::template code_to_float<decltype(byte)::value, true>(codes, kOffset);
+          V::store_f32(dst + (i + byte) * kPanel + part * V::kLanes, V::mul(scales, code));
+        });
+      }
+    }
+  }
+};
+
 // A decoded slab, and the rows of x at its inputs in the order of use: [inputs][R].
 struct FloatTile {
   float* weights;  // [panels][kSlabInputs][16]
@@ -229,4 +252,11 @@ constexpr LinearRow kF32Rows[] = {
        linear_slabs<QuantizedSlab<k_##type>>},
 #include "kernels/quantized_types.inc"
 #undef HALFBYTE_QUANTIZED
+#define HALFBYTE_ROW_SCALED(type)                                              \
+  {HALFBYTE_ISA_NAME "." #type ".f32.decode", DType::type, false, nullptr,     \
+   linear_slabs<RowScaledSlab>},                                               \
+      {HALFBYTE_ISA_NAME "." #type ".f32.prefill", DType::type, true, nullptr, \
+       linear_slabs<RowScaledSlab>},
+#include "kernels/row_scaled_types.inc"
+#undef HALFBYTE_ROW_SCALED
 };

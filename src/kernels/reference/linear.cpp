@@ -65,9 +65,9 @@ void reference_linear_int8(const PackedMatrix& w, std::uint64_t begin, std::uint
     for (std::size_t first_row = 0; first_row < x.rows; first_row += kRun) {
       const std::size_t rows = std::min(kRun, x.rows - first_row);
       float sums[kRun][kPanel] = {};
-      const std::byte* block = w.panel(p);
-      for (std::size_t i = 0; i < w.k; i += format.block, block += format.block_bytes) {
-        decode_codes(format, block, 0, kPanel, decoded.codes, decoded.scales, decoded.mins);
+      for (std::size_t i = 0; i < w.k; i += format.block) {
+        decode_codes(format, w.panel(p), i / format.block, 0, kPanel, decoded.codes, decoded.scales,
+                     decoded.mins);
         for (std::size_t r = 0; r < rows; ++r) {
           add_block(format, decoded, x, first_row + r, i, sums[r]);
         }
@@ -86,9 +86,8 @@ void reference_linear_f32(const PackedMatrix& w, std::uint64_t begin, std::uint6
     for (std::size_t first_row = 0; first_row < rows; first_row += kRun) {
       const std::size_t run = std::min(kRun, rows - first_row);
       float sums[kRun][kPanel] = {};
-      const std::byte* block = w.panel(p);
-      for (std::size_t i = 0; i < w.k; i += format.block, block += format.block_bytes) {
-        decode_block(format, block, 0, kPanel, weights);
+      for (std::size_t i = 0; i < w.k; i += format.block) {
+        decode_block(format, w.panel(p), i / format.block, 0, kPanel, weights);
         for (std::size_t r = 0; r < run; ++r) {
           const float* row = x + (first_row + r) * x_stride + i;
           for (std::size_t j = 0; j < format.block; ++j) {

@@ -13,4 +13,8 @@ void reference_linear_f32(const PackedMatrix& w, std::uint64_t begin, std::uint6
                           const float* x, std::size_t x_stride, std::size_t rows,
                           const LinearOutput& out, std::byte* scratch) noexcept;
 
+void reference_linear_token(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
+                            const TokenRows& x, const LinearOutput& out,
+                            std::byte* scratch) noexcept;
+
 }  // namespace halfbyte

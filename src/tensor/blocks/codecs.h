@@ -10,6 +10,10 @@
 
 namespace halfbyte::blocks {
 
+// row_int8.cpp: a whole row, an f32 scale and a signed byte an element
+void decode_row_int8(const std::byte* src, float* dst, std::size_t n);
+void encode_row_int8(const float* src, std::byte* dst, std::size_t n);
+
 // plain.cpp
 void decode_f32(const std::byte* src, float* dst, std::size_t n);
 void decode_f16(const std::byte* src, float* dst, std::size_t n);

@@ -21,7 +21,7 @@ struct V : Vector256 {
 
   // sum + the products of steps [First, First + Count) with the inputs x[32].
   template <int Bits, int First, int Count>
-  static HALFBYTE_INLINE Int dot(Int sum, const Int codes[8], const std::int8_t* x) {
+  static HALFBYTE_INLINE Int dot(Int sum, const Int* codes, const std::int8_t* x) {
     constexpr int run = kRun<Bits> < Count ? kRun<Bits> : Count;
     unroll<Count / run>([&](auto j) HALFBYTE_INLINE_LAMBDA {
       Int pairs = _mm256_setzero_si256();

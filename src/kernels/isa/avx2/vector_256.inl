@@ -76,6 +76,7 @@ struct Vector256 {
   static HALFBYTE_INLINE Float subtract_product(Float a, Float b, Float c) {
     return _mm256_fnmadd_ps(a, b, c);
   }
+  static HALFBYTE_INLINE Int add_int(Int a, Int b) { return _mm256_add_epi32(a, b); }
   static HALFBYTE_INLINE Float to_float(Int v) { return _mm256_cvtepi32_ps(v); }
   static HALFBYTE_INLINE Int broadcast_int(const std::int32_t* p) { return _mm256_set1_epi32(*p); }
   // Byte I of each lane, less `offset`.

@@ -12,9 +12,11 @@ namespace {
 #include "kernels/generic/math.inl"
 // In this order.
 #include "kernels/generic/row_ops.inl"
+#include "kernels/generic/row_ops_token.inl"
 
 constexpr RowOps kOps = {
     .quantize_rows = quantize_rows,
+    .quantize_token = quantize_token,
     .store_bf16 = store_bf16,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,

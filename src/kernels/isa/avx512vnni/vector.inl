@@ -71,6 +71,7 @@ struct V {
   static HALFBYTE_INLINE Float subtract_product(Float a, Float b, Float c) {
     return _mm512_fnmadd_ps(a, b, c);
   }
+  static HALFBYTE_INLINE Int add_int(Int a, Int b) { return _mm512_add_epi32(a, b); }
   static HALFBYTE_INLINE Float to_float(Int v) { return _mm512_cvtepi32_ps(v); }
   static HALFBYTE_INLINE Int broadcast_int(const std::int32_t* p) { return _mm512_set1_epi32(*p); }
   // Byte I of each lane, less `offset`.
@@ -82,7 +83,7 @@ struct V {
 
   // sum + the products of steps [First, First + Count) with the inputs x[32].
   template <int Bits, int First, int Count>
-  static HALFBYTE_INLINE Int dot(Int sum, const Int codes[8], const std::int8_t* x) {
+  static HALFBYTE_INLINE Int dot(Int sum, const Int* codes, const std::int8_t* x) {
     unroll<Count>([&](auto i) HALFBYTE_INLINE_LAMBDA {
       std::int32_t four;
       std::memcpy(&four, x + 4 * (First + i), sizeof(four));

@@ -6,5 +6,6 @@
 namespace halfbyte {
 
 LinearRows avxvnni_int8_rows();
+LinearRows avxvnni_token_rows();
 
 }  // namespace halfbyte

@@ -13,7 +13,7 @@ struct V : Vector256 {
 
   // sum + the products of steps [First, First + Count) with the inputs x[32].
   template <int Bits, int First, int Count>
-  static HALFBYTE_INLINE Int dot(Int sum, const Int codes[8], const std::int8_t* x) {
+  static HALFBYTE_INLINE Int dot(Int sum, const Int* codes, const std::int8_t* x) {
     unroll<Count>([&](auto i) HALFBYTE_INLINE_LAMBDA {
       sum = _mm256_dpbusd_avx_epi32(sum, codes[First + i], broadcast_step(x + 4 * (First + i)));
     });

@@ -8,6 +8,7 @@ namespace {
 
 constexpr RowOps kOps = {
     .quantize_rows = reference::quantize_rows,
+    .quantize_token = reference::quantize_token,
     .store_bf16 = reference::store_bf16,
     .rms_norm = reference::rms_norm,
     .layer_norm = reference::layer_norm,

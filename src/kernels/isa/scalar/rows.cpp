@@ -17,6 +17,13 @@ constexpr LinearRow kRows[] = {
       {"scalar." #type ".prefill", DType::type, true, reference_linear_int8, nullptr}, \
       HALFBYTE_F32(type, #type ".f32")
 #include "kernels/quantized_types.inc"
+#define HALFBYTE_ROW_SCALED(type)                                                \
+  {"scalar." #type ".decode", DType::type, false, nullptr, nullptr, nullptr,     \
+   reference_linear_token},                                                      \
+      {"scalar." #type ".prefill", DType::type, true, nullptr, nullptr, nullptr, \
+       reference_linear_token},                                                  \
+      HALFBYTE_F32(type, #type ".f32")
+#include "kernels/row_scaled_types.inc"
     HALFBYTE_F32(f32, "f32") HALFBYTE_F32(f16, "f16") HALFBYTE_F32(bf16, "bf16")};
 
 }  // namespace

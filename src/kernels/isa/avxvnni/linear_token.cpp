@@ -1,0 +1,33 @@
+// Linear kernels of types with a scale a row: VPDPBUSD on 256 bits.
+#include <cstring>
+
+#include <immintrin.h>
+
+#include "kernels/generic/compiler.h"
+#include "kernels/iq4_codes.h"
+#include "kernels/isa/avxvnni/linear.h"
+
+#define HALFBYTE_ISA_NAME "avxvnni"
+
+namespace halfbyte {
+namespace {
+
+// Four streams: Intel's cores get 1.4 times as much from memory as with one.
+constexpr int kStreams = 4;
+constexpr std::size_t kAhead = 2048;
+
+// Each needs those before it.
+// clang-format off
+#include "kernels/generic/unroll.inl"
+#include "kernels/isa/avx2/vector_256.inl"
+#include "kernels/isa/avxvnni/vector.inl"
+#include "kernels/generic/linear_token.inl"
+// clang-format on
+
+}  // namespace
+
+LinearRows avxvnni_token_rows() {
+  return {kTokenRowsTable, sizeof(kTokenRowsTable) / sizeof(kTokenRowsTable[0])};
+}
+
+}  // namespace halfbyte

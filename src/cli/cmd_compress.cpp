@@ -136,7 +136,7 @@ std::string choose_rest(CompressOptions& options, const ModelFiles& source) {
   const ChoiceFacts facts{source.spec(), need_target(options.to), detect_cpu_features(),
                           options.calibration.has_value()};
   // A budget gives types of its own.
-  const std::string asked = options.budget ? CompressOptions().type : options.type;
+  const std::string asked = options.budget ? parse_recipe("rtn").type("") : options.type;
   Choice choice = choose(facts, asked, options.method);
   options.type = std::move(choice.type);
   options.method = std::move(choice.method);

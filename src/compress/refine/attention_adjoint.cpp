@@ -153,11 +153,11 @@ void AttentionAdjoint::tile_adjoint(std::size_t thread, const Tile& tile, const 
   float* const ds = p + cells;
   const DenseOperand d = {dout + (tile.begin + tile.row) * q_width() + tile.head * dim, q_width(),
                           1};
-  workers_.multiply(thread, {transposed({p, tile.keys, 1}), d, dqkv + value, width, tile.keys, dim,
-                             tile.rows});
+  workers_.multiply(
+      thread, {transposed({p, tile.keys, 1}), d, dqkv + value, width, tile.keys, dim, tile.rows});
   std::fill_n(ds, cells, 0.0f);
-  workers_.multiply(thread, {d, transposed({qkv + value, width, 1}), ds, tile.keys, tile.rows,
-                             tile.keys, dim});
+  workers_.multiply(
+      thread, {d, transposed({qkv + value, width, 1}), ds, tile.keys, tile.rows, tile.keys, dim});
   const auto scale = static_cast<float>(spec_.attention_scale);
   for (std::size_t i = 0; i < tile.rows; ++i) {
     const float* const probability = p + i * tile.keys;
@@ -173,10 +173,15 @@ void AttentionAdjoint::tile_adjoint(std::size_t thread, const Tile& tile, const 
     }
   }
   const DenseOperand gradient = {ds, tile.keys, 1};
-  workers_.multiply(thread, {gradient, {qkv + key, width, 1}, dqkv + query, width, tile.rows, dim,
-                             tile.keys});
-  workers_.multiply(thread, {transposed(gradient), {qkv + query, width, 1}, dqkv + key, width,
-                             tile.keys, dim, tile.rows});
+  workers_.multiply(
+      thread, {gradient, {qkv + key, width, 1}, dqkv + query, width, tile.rows, dim, tile.keys});
+  workers_.multiply(thread, {transposed(gradient),
+                             {qkv + query, width, 1},
+                             dqkv + key,
+                             width,
+                             tile.keys,
+                             dim,
+                             tile.rows});
 }
 
 }  // namespace halfbyte

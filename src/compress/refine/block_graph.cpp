@@ -77,10 +77,11 @@ const std::vector<float>& BlockGraph::forward(std::span<const GraphWeight> weigh
   return this->rows(Buffer::residual);
 }
 
-void BlockGraph::backward(std::span<const GraphWeight> weights, std::vector<float> gradient) {
+void BlockGraph::backward(std::span<const GraphWeight> weights,
+                          const std::vector<float>& gradient) {
   weights_ = weights;
   for (const Buffer buffer : kBuffers) slope(buffer).assign(count_ * width(buffer), 0.0f);
-  slope(Buffer::residual) = std::move(gradient);
+  slope(Buffer::residual) = gradient;
   for (std::size_t i = steps_.size(); i-- > 0;) {
     (this->*row_of(steps_[i].op).backward)(steps_[i], saved_[i]);
   }
@@ -104,14 +105,14 @@ void BlockGraph::for_positions(
 
 // C = A B, or C += A B.
 void BlockGraph::product(const DenseProduct& product, bool add) {
-  workers_.for_each(
-      dense_tiles(product, DensePart::all), [&](std::size_t thread, std::size_t index) {
-        const DenseProduct tile = dense_tile(product, DensePart::all, index);
-        for (std::size_t row = 0; !add && row < tile.m; ++row) {
-          std::fill_n(tile.c + row * tile.stride, tile.n, 0.0f);
-        }
-        workers_.multiply(thread, tile);
-      });
+  workers_.for_each(dense_tiles(product, DensePart::all),
+                    [&](std::size_t thread, std::size_t index) {
+                      const DenseProduct tile = dense_tile(product, DensePart::all, index);
+                      for (std::size_t row = 0; !add && row < tile.m; ++row) {
+                        std::fill_n(tile.c + row * tile.stride, tile.n, 0.0f);
+                      }
+                      workers_.multiply(thread, tile);
+                    });
 }
 
 void BlockGraph::normed(const NormRef& norm, const float* x, float* y) const {
@@ -178,9 +179,8 @@ void BlockGraph::linear(const Step& step, Saved& saved) {
   const std::size_t k = inputs_of(step);
   const std::vector<float>& in = rows(step.in);
   saved.ready.resize(count_ * k);
-  for_rows([&](std::size_t row) {
-    prologue(step, &in[row * width(step.in)], &saved.ready[row * k]);
-  });
+  for_rows(
+      [&](std::size_t row) { prologue(step, &in[row * width(step.in)], &saved.ready[row * k]); });
   const std::size_t stride = width(step.out);
   for (const Piece& piece : step.pieces) {
     const std::size_t n = ref(piece.weight).n;
@@ -188,8 +188,7 @@ void BlockGraph::linear(const Step& step, Saved& saved) {
     const DenseOperand w = {weight(piece.weight).value, k, 1};
     product({{saved.ready.data(), k, 1}, transposed(w), out, stride, count_, n, k},
             step.accumulate);
-    const float* const bias =
-        piece.bias == kNoWeight ? nullptr : weight(piece.bias).value;
+    const float* const bias = piece.bias == kNoWeight ? nullptr : weight(piece.bias).value;
     if (bias != nullptr) for_rows([&](std::size_t row) { ops_.add(bias, n, out + row * stride); });
   }
 }
@@ -207,8 +206,7 @@ void BlockGraph::linear_back(const Step& step, const Saved& saved) {
       product({transposed(d), {saved.ready.data(), k, 1}, w.gradient, k, n, k, count_}, false);
     }
     if (!needs_inputs) continue;
-    product({d, {w.value, k, 1}, inputs.data(), k, count_, k, n},
-            &piece != &step.pieces.front());
+    product({d, {w.value, k, 1}, inputs.data(), k, count_, k, n}, &piece != &step.pieces.front());
   }
   if (!step.accumulate) std::fill(slope(step.out).begin(), slope(step.out).end(), 0.0f);
   if (!needs_inputs) return;

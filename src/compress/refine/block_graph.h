@@ -31,12 +31,13 @@ class BlockGraph {
   BlockGraph(const Plan& plan, const StackPlan& stack, const Block& block, std::uint64_t longest,
              const RowOps& ops, DenseWorkers& workers);
 
-  // Weights by their index in the plan. Residual rows [rows of all samples, width] after the block, given those before it; valid until
-  // the next call. What backward() needs is kept if `train`.
-  const std::vector<float>& forward(std::span<const GraphWeight> weights, std::span<const SampleRows> samples,
+  // Weights by their index in the plan. Residual rows [rows of all samples, width] after the block,
+  // given those before it; valid until the next call. What backward() needs is kept if `train`.
+  const std::vector<float>& forward(std::span<const GraphWeight> weights,
+                                    std::span<const SampleRows> samples,
                                     const std::vector<float>& rows, bool train);
   // Given the loss's gradient by what forward() with `train` gave: the weights' gradients.
-  void backward(std::span<const GraphWeight> weights, std::vector<float> gradient);
+  void backward(std::span<const GraphWeight> weights, const std::vector<float>& gradient);
 
  private:
   struct Saved {

@@ -1,7 +1,6 @@
 #include "compress/refine/refine.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -17,17 +16,13 @@ namespace halfbyte {
 
 namespace {
 
-double env(const char* name, double other) {
-  const char* v = std::getenv(name);
-  return v ? std::atof(v) : other;
-}
-
-struct Preset {
-  std::size_t iterations = 50;
-  std::size_t batch = 2;         // samples a step
-  std::size_t judged = 16;      // samples at most, on which iterates are compared
-  float scale_rate = 0.1f;      // of the codes' rate
-};
+// AutoRound's "light" recipe, from a start that is better than rounding to nearest.
+constexpr std::size_t kIterations = 50;
+constexpr std::size_t kBatch = 1;     // samples a step
+constexpr std::size_t kJudged = 16;   // samples at most, on which iterates are compared
+constexpr float kRate = 1.0f;         // of shifts: steps begin at kRate / kIterations levels
+constexpr float kScaleRate = 0.1f;    // the same of scales, as part of them
+constexpr double kLeastSize = 1e-12;  // of a row's mean square
 
 const Grid& need_grid(DType dtype) {
   const Grid* const grid = find_grid(dtype);
@@ -35,73 +30,62 @@ const Grid& need_grid(DType dtype) {
   return *grid;
 }
 
+double sum_of_squares(std::span<const float> x) {
+  double sum = 0.0;
+  for (const float v : x) sum += double{v} * double{v};
+  return sum;
+}
+
 class Refiner {
  public:
   explicit Refiner(RefineTask& task)
       : task_(task),
         width_(task.plan.spec.width),
-        graph_(task.plan, task.stack, task.block, longest(task.rows), task.ops, task.workers),
-        targets_(task.folder + "/targets") {
-    preset_.iterations = (size_t)env("R_ITERS", 50);
-    preset_.batch = (size_t)env("R_BATCH", 2);
-    preset_.scale_rate = (float)env("R_SCALE", 0.1);
+        graph_(task.plan, task.stack, task.block,
+               *std::max_element(task.rows.begin(), task.rows.end()), task.ops, task.workers),
+        targets_(task.folder + "/targets"),
+        original_(task.plan.weights.size()) {
+    for (const int weight : weights_of(task.plan, task.block)) {
+      if (task.weights.has(weight))
+        at(original_, weight).value = task.weights.values(weight).data();
+    }
+    learned_ = original_;
+    for (RefineMatrix& matrix : task.matrices) add(matrix);
   }
 
   void run() {
-    take_original();
     for (std::size_t i = 0; i < task_.rows.size(); ++i) store_target(i);
-    learned_ = original_;
-    for (RefineMatrix& matrix : task_.matrices) {
-      const WeightRef& ref = task_.plan.weights[static_cast<std::size_t>(matrix.weight)];
-      soft_.emplace(matrix.weight,
-                    std::make_unique<SoftMatrix>(
-                        need_grid(matrix.dtype), ref.n, ref.k,
-                        task_.weights.values(matrix.weight).data(), matrix.rows.data(),
-                        task_.workers.pool()));
-      SoftMatrix& soft = *soft_.at(matrix.weight);
-      at(learned_, matrix.weight) = {soft.values(), soft.gradient()};
-    }
     const double before = judge();
-    const std::size_t iterations = preset_.iterations;
-    const float lr = (float)env("R_LR", 1.0);
-    double first = 0, last = 0;
-    for (std::size_t t = 0; t < iterations; ++t) {
-      const float left = 1.0f - static_cast<float>(t) / static_cast<float>(iterations);
-      const float rate = lr * left / static_cast<float>(iterations);
-      const double l = train(t);
-      if (t < 8) first += l;
-      if (t + 8 >= iterations) last += l;
-      for (auto& [weight, soft] : soft_) soft->step({rate, rate * preset_.scale_rate});
+    for (std::size_t i = 0; i < kIterations; ++i) {
+      learn(i);
+      const auto left = static_cast<float>(kIterations - i) / static_cast<float>(kIterations);
+      const float rate = kRate * left / static_cast<float>(kIterations);
+      for (auto& [weight, soft] : soft_) soft->step({rate, rate * kScaleRate});
     }
-    const double after = judge();
-    if (std::getenv("R_LOG"))
-      fmt::print(stderr, "block {} before {:.5g} after {:.5g} ratio {:.4f}  train {:.5g} {:.5g}\n",
-                 task_.block.index, before, after, after / before, first / 8, last / 8);
-    if (!(after < before)) return;
+    if (!(judge() < before)) return;
     for (RefineMatrix& matrix : task_.matrices) soft_.at(matrix.weight)->encode(matrix.rows);
   }
 
  private:
-  static std::uint64_t longest(const std::vector<std::uint64_t>& rows) {
-    return *std::max_element(rows.begin(), rows.end());
-  }
-
-  void take_original() {
-    original_.assign(task_.plan.weights.size(), {});
-    for (const int weight : weights_of(task_.plan, task_.block)) {
-      if (task_.weights.has(weight)) at(original_, weight).value = task_.weights.values(weight).data();
-    }
-  }
   static GraphWeight& at(std::vector<GraphWeight>& weights, int weight) {
     return weights[static_cast<std::size_t>(weight)];
   }
 
-  void read(std::span<const std::size_t> which) {
-    rows_.clear();
+  void add(const RefineMatrix& matrix) {
+    const WeightRef& ref = task_.plan.weights[static_cast<std::size_t>(matrix.weight)];
+    auto soft = std::make_unique<SoftMatrix>(need_grid(matrix.dtype), ref.n, ref.k,
+                                             at(original_, matrix.weight).value, matrix.rows.data(),
+                                             task_.workers.pool());
+    at(learned_, matrix.weight) = {soft->values(), soft->gradient()};
+    soft_.emplace(matrix.weight, std::move(soft));
+  }
+
+  void read(std::span<const std::size_t> samples) {
+    batch_.clear();
     inputs_.clear();
-    for (const std::size_t sample : which) {
+    for (const std::size_t sample : samples) {
       const std::size_t begin = inputs_.size();
-      rows_.push_back({begin / width_, task_.rows[sample]});
+      batch_.push_back({begin / width_, task_.rows[sample]});
       inputs_.resize(begin + task_.rows[sample] * width_);
       task_.read(sample, &inputs_[begin]);
     }
@@ -113,72 +97,71 @@ class Refiner {
   }
 
   void store_target(std::size_t sample) {
-    read(std::span(&sample, 1));
-    const std::vector<float>& out =
-        graph_.forward(original_, rows_, inputs_, false);
+    read({&sample, 1});
+    const std::vector<float>& out = graph_.forward(original_, batch_, inputs_, false);
     targets_.write_at(place(sample), std::as_bytes(std::span(out)));
   }
 
-  // The outputs' error, which takes the outputs' place in difference_.
-  double loss(std::span<const std::size_t> which, bool train) {
-    read(which);
-    const std::vector<float>& out =
-        graph_.forward(learned_, rows_, inputs_, train);
-    difference_.resize(out.size());
-    for (std::size_t i = 0; i < which.size(); ++i) {
-      const std::size_t begin = rows_[i].begin * width_;
-      targets_.read_at(place(which[i]), std::as_writable_bytes(std::span(difference_).subspan(
-                                            begin, rows_[i].rows * width_)));
+  // The error of the outputs; differences_ = half its gradient. A row's error counts in relation to
+  // the row's size, as the norms that read the stream see it: otherwise the few tokens whose stream
+  // is a thousand times larger would be all that is learned.
+  double loss(std::span<const std::size_t> samples, bool train) {
+    read(samples);
+    const std::vector<float>& out = graph_.forward(learned_, batch_, inputs_, train);
+    differences_.resize(out.size());
+    const std::span<float> all = differences_;
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      const std::span<float> target =
+          all.subspan(batch_[i].begin * width_, batch_[i].rows * width_);
+      targets_.read_at(place(samples[i]), std::as_writable_bytes(target));
     }
-    static const int mode = (int)env("R_WEIGH", 0);
     double sum = 0.0;
-    for (std::size_t r = 0; r < out.size() / width_; ++r) {
-      double size = 0, err = 0;
-      for (std::size_t i = r * width_; i < (r + 1) * width_; ++i) {
-        size += double{difference_[i]} * double{difference_[i]};
-        difference_[i] = out[i] - difference_[i];
-        err += double{difference_[i]} * double{difference_[i]};
-      }
-      double w = 1.0;
-      if (mode == 1) w = (double)width_ / (size + 1e-6);
-      if (mode == 2) w = std::min(1.0, 1.0);
-      if (mode) for (std::size_t i = r * width_; i < (r + 1) * width_; ++i) difference_[i] *= (float)w;
-      sum += w * err;
+    for (std::size_t i = 0; i < out.size(); i += width_) {
+      sum += row_loss(&out[i], all.subspan(i, width_));
     }
-    return sum / (double)out.size();
+    return sum / static_cast<double>(out.size() / width_);
   }
 
-  double train(std::size_t t) {
-    std::vector<std::size_t> which;
-    for (std::size_t i = 0; i < preset_.batch; ++i) {
-      which.push_back((t * preset_.batch + i) % task_.rows.size());
-    }
-    const double value = loss(which, true);
-    graph_.backward(learned_, std::move(difference_));
-    return value;
+  double row_loss(const float* out, std::span<float> row) const {
+    const double size = sum_of_squares(row) + kLeastSize * static_cast<double>(width_);
+    for (std::size_t i = 0; i < width_; ++i) row[i] = out[i] - row[i];
+    const double error = sum_of_squares(row) / size;
+    const auto weight = static_cast<float>(static_cast<double>(width_) / size);
+    for (float& difference : row) difference *= weight;
+    return error;
   }
 
+  void learn(std::size_t iteration) {
+    std::vector<std::size_t> samples;
+    const std::size_t count = task_.rows.size();
+    for (std::size_t i = 0; i < std::min(kBatch, count); ++i) {
+      samples.push_back((iteration * kBatch + i) % count);
+    }
+    loss(samples, true);
+    graph_.backward(learned_, differences_);
+  }
+
+  // The mean error over some samples, taken evenly from all of them.
   double judge() {
-    const std::size_t count = std::min(preset_.judged, task_.rows.size());
+    const std::size_t count = std::min(kJudged, task_.rows.size());
     double sum = 0.0;
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t sample = i * task_.rows.size() / count;
-      sum += loss(std::span(&sample, 1), false);
+      sum += loss({&sample, 1}, false);
     }
-    return sum / (double)count;
+    return sum;
   }
 
   RefineTask& task_;
   std::size_t width_;
-  Preset preset_;
   BlockGraph graph_;
-  ScratchFile targets_;
-  std::map<int, std::unique_ptr<SoftMatrix>> soft_;
-  std::vector<GraphWeight> original_;
+  ScratchFile targets_;  // f32 [rows, width] of each sample: the block's outputs as they were
+  std::vector<GraphWeight> original_;  // by index in the plan
   std::vector<GraphWeight> learned_;
-  std::vector<SampleRows> rows_;
+  std::map<int, std::unique_ptr<SoftMatrix>> soft_;
+  std::vector<SampleRows> batch_;
   std::vector<float> inputs_;
-  std::vector<float> difference_;
+  std::vector<float> differences_;
 };
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <functional>
 
 #include "kernels/packed.h"
 
@@ -21,10 +20,6 @@ struct StartBlock {
   std::array<float, kMaxGroups> min;
   std::array<std::uint8_t, kMaxBlock> codes;
 };
-
-std::uint8_t code_of_level(const Grid& grid, float level) {
-  return nearest_level(grid, level);
-}
 
 StartBlock read_block(const Grid& grid, const std::byte* encoded) {
   const PackedFormat& format = *find_packed_format(grid.dtype);
@@ -46,7 +41,7 @@ StartBlock read_block(const Grid& grid, const std::byte* encoded) {
   }
   for (std::size_t i = 0; i < grid.block; ++i) {
     const int level = codes[i / 4 * kPanel * 4 + i % 4] - format.offset;
-    block.codes[i] = code_of_level(grid, static_cast<float>(level) + low);
+    block.codes[i] = nearest_level(grid, static_cast<float>(level) + low);
   }
   return block;
 }
@@ -55,18 +50,21 @@ StartBlock read_block(const Grid& grid, const std::byte* encoded) {
 float code_place(const Grid& grid, float v) {
   if (grid.uniform) return v - grid.levels[0];
   const float* const end = grid.levels + grid.codes - 1;
-  const float* const above = std::clamp(std::upper_bound(grid.levels, end, v), grid.levels + 1, end);
+  const float* const above =
+      std::clamp(std::upper_bound(grid.levels, end, v), grid.levels + 1, end);
   const float low = above[-1];
   return static_cast<float>(above - grid.levels - 1) + (v - low) / (*above - low);
 }
 
 }  // namespace
 
-struct SoftMatrix::Place {
-  float level;    // where the weight lies, unrounded
-  float at;       // in codes, shifted
-  std::uint8_t code;
-  bool inside;  // of the range of codes
+// A block as it is now, element by element.
+struct SoftMatrix::Rounded {
+  GridBlock scales;
+  std::array<float, kMaxBlock> levels;  // where the weights lie, unrounded
+  std::array<float, kMaxBlock> places;  // the same in codes, shifted
+  std::array<float, kMaxBlock> inside;  // of the range of codes: 1, else 0
+  std::array<std::uint8_t, kMaxBlock> codes;
 };
 
 SoftMatrix::SoftMatrix(const Grid& grid, std::size_t n, std::size_t k, const float* weights,
@@ -95,48 +93,58 @@ void SoftMatrix::for_blocks(const std::function<void(std::size_t block)>& work) 
 // A shift of 0 where the code is the nearest one; otherwise the least that gives it.
 void SoftMatrix::start(std::size_t block, const std::byte* encoded) {
   const StartBlock from = read_block(grid_, encoded + block * info(grid_.dtype).block_bytes);
-  for (std::size_t g = 0; g < grid_.groups(); ++g) {
-    scales_[block * grid_.groups() + g] = from.scale[g];
-    mins_[block * grid_.groups() + g] = from.min[g];
-  }
-  const GridBlock now = scales(block);
+  std::copy_n(from.scale.begin(), grid_.groups(), &scales_[block * grid_.groups()]);
+  std::copy_n(from.min.begin(), grid_.groups(), &mins_[block * grid_.groups()]);
+  Rounded now;
+  round(block, now);
+  const auto top = static_cast<float>(grid_.codes - 1);
   for (std::size_t i = 0; i < grid_.block; ++i) {
-    const std::size_t element = block * grid_.block + i;
-    const float at = place(now, i / grid_.group, element).at;
-    const auto top = static_cast<float>(grid_.codes - 1);
+    const float at = now.places[i];
     const float kept = std::min(std::max(at, 0.0f), top);
     const float miss = static_cast<float>(from.codes[i]) - kept;
     const float far = std::fabs(miss) - (0.5f - kMargin);
-    shifts_[element] = far > 0.0f ? kept - at + std::copysign(far, miss) : 0.0f;
+    const float shift = far > 0.0f ? kept - at + std::copysign(far, miss) : 0.0f;
+    shifts_[block * grid_.block + i] = shift;
   }
 }
 
-GridBlock SoftMatrix::scales(std::size_t block) const {
-  GridBlock scales;
-  const std::size_t first = block * grid_.groups();
-  grid_.project(&scales_[first], &mins_[first], nullptr, scales);
-  return scales;
-}
-
-SoftMatrix::Place SoftMatrix::place(const GridBlock& scales, std::size_t group,
-                                    std::size_t element) const {
-  const float scale = scales.scale[group];
-  Place place;
-  place.level = scale != 0.0f ? (weights_[element] + scales.min[group]) / scale : 0.0f;
-  place.at = code_place(grid_, place.level) + shifts_[element];
+void SoftMatrix::round(std::size_t block, Rounded& rounded) const {
+  const std::size_t first_group = block * grid_.groups();
+  grid_.project(&scales_[first_group], &mins_[first_group], nullptr, rounded.scales);
+  const float* const weights = weights_ + block * grid_.block;
+  const std::size_t size = grid_.group;
+  for (std::size_t g = 0; g < grid_.groups(); ++g) {
+    const float scale = rounded.scales.scale[g];
+    const float inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
+    const float min = rounded.scales.min[g];
+    for (std::size_t i = g * size; i < (g + 1) * size; ++i) {
+      rounded.levels[i] = (weights[i] + min) * inverse;
+    }
+  }
+  const float* const shifts = &shifts_[block * grid_.block];
   const auto top = static_cast<float>(grid_.codes - 1);
-  place.inside = place.at > -0.5f && place.at < top + 0.5f;
-  place.code = nearest_integer_code(place.at, 0.0f, top);
-  return place;
+  const float low = grid_.levels[0];
+  for (std::size_t i = 0; i < grid_.block; ++i) {
+    const float level = rounded.levels[i];
+    rounded.places[i] = (grid_.uniform ? level - low : code_place(grid_, level)) + shifts[i];
+  }
+  for (std::size_t i = 0; i < grid_.block; ++i) {
+    const float place = rounded.places[i];
+    rounded.inside[i] = place > -0.5f && place < top + 0.5f ? 1.0f : 0.0f;
+    rounded.codes[i] = nearest_integer_code(place, 0.0f, top);
+  }
 }
 
 void SoftMatrix::realize(std::size_t block) {
-  const GridBlock now = scales(block);
-  for (std::size_t i = 0; i < grid_.block; ++i) {
-    const std::size_t group = i / grid_.group;
-    const std::size_t element = block * grid_.block + i;
-    const std::uint8_t code = place(now, group, element).code;
-    values_[element] = now.scale[group] * grid_.levels[code] - now.min[group];
+  Rounded now;
+  round(block, now);
+  float* const values = &values_[block * grid_.block];
+  for (std::size_t g = 0; g < grid_.groups(); ++g) {
+    const float scale = now.scales.scale[g];
+    const float min = now.scales.min[g];
+    for (std::size_t i = g * grid_.group; i < (g + 1) * grid_.group; ++i) {
+      values[i] = scale * grid_.levels[now.codes[i]] - min;
+    }
   }
 }
 
@@ -156,36 +164,32 @@ float sign(float v) {
 }  // namespace
 
 void SoftMatrix::step_block(std::size_t block, SoftRates rates) {
-  const GridBlock now = scales(block);
+  Rounded now;
+  round(block, now);
+  const float* const d = &gradient_[block * grid_.block];
+  float* const shifts = &shifts_[block * grid_.block];
   for (std::size_t g = 0; g < grid_.groups(); ++g) {
     float scale_slope = 0.0f;
     float min_slope = 0.0f;
-    const float forward = sign(now.scale[g]);
-    const std::size_t first = block * grid_.block + g * grid_.group;
-    for (std::size_t i = first; i < first + grid_.group; ++i) {
-      const Place at = place(now, g, i);
-      const float d = gradient_[i];
-      const float inside = at.inside ? 1.0f : 0.0f;
-      scale_slope += d * (grid_.levels[at.code] - inside * at.level);
-      min_slope -= d * (1.0f - inside);
-      shifts_[i] -= inside * rates.shift * forward * sign(d);
+    const float step = rates.shift * sign(now.scales.scale[g]);
+    for (std::size_t i = g * grid_.group; i < (g + 1) * grid_.group; ++i) {
+      scale_slope += d[i] * (grid_.levels[now.codes[i]] - now.inside[i] * now.levels[i]);
+      min_slope -= d[i] * (1.0f - now.inside[i]);
+      shifts[i] -= now.inside[i] * step * sign(d[i]);
     }
     const std::size_t group = block * grid_.groups() + g;
-    const float step = rates.scale * std::fabs(scales_[group]);
-    scales_[group] -= step * sign(scale_slope);
-    if (grid_.levels[0] == 0.0f) mins_[group] -= step * sign(min_slope);
+    const float change = rates.scale * std::fabs(scales_[group]);
+    scales_[group] -= change * sign(scale_slope);
+    if (grid_.levels[0] == 0.0f) mins_[group] -= change * sign(min_slope);
   }
 }
 
 void SoftMatrix::encode(std::span<std::byte> rows) const {
   const std::size_t bytes = info(grid_.dtype).block_bytes;
   for_blocks([&](std::size_t block) {
-    const GridBlock now = scales(block);
-    std::array<std::uint8_t, kMaxBlock> codes;
-    for (std::size_t i = 0; i < grid_.block; ++i) {
-      codes[i] = place(now, i / grid_.group, block * grid_.block + i).code;
-    }
-    grid_.pack(now, codes.data(), &rows[block * bytes]);
+    Rounded now;
+    round(block, now);
+    grid_.pack(now.scales, now.codes.data(), &rows[block * bytes]);
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -38,12 +39,11 @@ class SoftMatrix {
   void encode(std::span<std::byte> rows) const;
 
  private:
-  struct Place;
+  struct Rounded;
   void start(std::size_t block, const std::byte* encoded);
-  GridBlock scales(std::size_t block) const;
+  void round(std::size_t block, Rounded& rounded) const;
   void realize(std::size_t block);
   void step_block(std::size_t block, SoftRates rates);
-  Place place(const GridBlock& scales, std::size_t group, std::size_t element) const;
   void for_blocks(const std::function<void(std::size_t block)>& work) const;
 
   const Grid& grid_;

@@ -16,12 +16,13 @@ namespace halfbyte {
 
 namespace {
 
-// AutoRound's "light" recipe, from a start that is better than rounding to nearest.
+// AutoRound's "light" recipe with smaller steps: what gptq has balanced, steps of its size undo
+// (SmolLM2, q4_0, first block: error 1.29 times the start's with a rate of 1, 0.68 with this one).
 constexpr std::size_t kIterations = 50;
 constexpr std::size_t kBatch = 1;     // samples a step
-constexpr std::size_t kJudged = 16;   // samples at most, on which iterates are compared
-constexpr float kRate = 1.0f;         // of shifts: steps begin at kRate / kIterations levels
-constexpr float kScaleRate = 0.1f;    // the same of scales, as part of them
+constexpr std::size_t kJudged = 16;   // samples at most, on which start and end are compared
+constexpr float kRate = 0.4f;         // of shifts: steps begin at kRate / kIterations levels
+constexpr float kScaleRate = 0.02f;   // of scales, as part of them, beside that of shifts
 constexpr double kLeastSize = 1e-12;  // of a row's mean square
 
 const Grid& need_grid(DType dtype) {
@@ -119,7 +120,7 @@ class Refiner {
     for (std::size_t i = 0; i < out.size(); i += width_) {
       sum += row_loss(&out[i], all.subspan(i, width_));
     }
-    return sum / static_cast<double>(out.size() / width_);
+    return sum / static_cast<double>(out.size()) * static_cast<double>(width_);
   }
 
   double row_loss(const float* out, std::span<float> row) const {

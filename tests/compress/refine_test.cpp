@@ -100,7 +100,9 @@ TEST(BlockGraph, GradientsAreThoseOfFiniteDifferences) {
     GraphCase graph(model, pool);
     graph.loss(true);
     graph.backward();
-    for (const auto& [weight, gradient] : graph.gradients()) {
+    for (const auto& entry : graph.gradients()) {
+      const int weight = entry.first;
+      const std::vector<float>& gradient = entry.second;
       SCOPED_TRACE(std::string(model) + " " + graph.name(weight));
       std::vector<float>& values = graph.values(weight);
       const std::vector<float> before = values;

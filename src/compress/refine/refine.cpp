@@ -116,11 +116,12 @@ class Refiner {
           all.subspan(batch_[i].begin * width_, batch_[i].rows * width_);
       targets_.read_at(place(samples[i]), std::as_writable_bytes(target));
     }
+    const std::size_t rows = batch_.back().begin + batch_.back().rows;
     double sum = 0.0;
-    for (std::size_t i = 0; i < out.size(); i += width_) {
-      sum += row_loss(&out[i], all.subspan(i, width_));
+    for (std::size_t i = 0; i < rows; ++i) {
+      sum += row_loss(&out[i * width_], all.subspan(i * width_, width_));
     }
-    return sum / static_cast<double>(out.size()) * static_cast<double>(width_);
+    return sum / static_cast<double>(rows);
   }
 
   double row_loss(const float* out, std::span<float> row) const {

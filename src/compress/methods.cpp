@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "compress/awq.h"
 #include "compress/gptq_method.h"
+#include "compress/refine/refine.h"
 #include "compress/rtn.h"
 #include "compress/smooth.h"
 
@@ -37,6 +38,9 @@ constexpr Method kMethods[] = {
      .encode = rtn_encode,
      .solve = rtn_solve,
      .type = "int8"},
+    {.name = "refine",
+     .summary = "after a solver: descend on the error of whole blocks (AutoRound's SignRound)",
+     .refine = refine_block},
 };
 
 constexpr std::string_view kBest = "awq,gptq";
@@ -48,6 +52,21 @@ const Method& need_method(std::string_view name) {
   std::string known;
   for (const Method& row : all_methods()) known += fmt::format(" {}", row.name);
   fail_usage(fmt::format("'{}' is not a known method; choose from{}", name, known));
+}
+
+// Transforms come before the solver, refinements after it (or alone, after the default one).
+void add_method(Recipe& recipe, const Method& method) {
+  const Method* const last = recipe.refiner != nullptr ? recipe.refiner : recipe.solver;
+  if (last != nullptr && (last->refine != nullptr || method.refine == nullptr)) {
+    fail_usage(fmt::format("'{}' cannot come after '{}'", method.name, last->name));
+  }
+  if (method.transform != nullptr) {
+    recipe.transforms.push_back(&method);
+  } else if (method.refine != nullptr) {
+    recipe.refiner = &method;
+  } else {
+    recipe.solver = &method;
+  }
 }
 
 }  // namespace
@@ -70,7 +89,8 @@ bool Recipe::needs_gram() const {
 std::string Recipe::names() const {
   std::string all;
   for (const Method* method : transforms) all += fmt::format("{},", method->name);
-  return all + std::string(solver->name);
+  all += solver->name;
+  return refiner == nullptr ? all : fmt::format("{},{}", all, refiner->name);
 }
 
 std::string Recipe::type(std::string_view asked) const {
@@ -84,20 +104,12 @@ std::string Recipe::type(std::string_view asked) const {
 Recipe parse_recipe(std::string_view names) {
   if (names == "best") names = kBest;
   Recipe recipe;
-  for (std::string_view rest = names; !rest.empty() || recipe.solver == nullptr;) {
-    const std::size_t end = std::min(rest.find(','), rest.size());
-    const std::string_view name = rest.empty() ? "rtn" : rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    const Method& method = need_method(name);
-    if (recipe.solver != nullptr) {
-      fail_usage(fmt::format("'{}' cannot come after '{}'", name, recipe.solver->name));
-    }
-    if (method.transform != nullptr) {
-      recipe.transforms.push_back(&method);
-    } else {
-      recipe.solver = &method;
-    }
+  while (!names.empty()) {
+    const std::size_t end = std::min(names.find(','), names.size());
+    add_method(recipe, need_method(names.substr(0, end)));
+    names.remove_prefix(std::min(end + 1, names.size()));
   }
+  if (recipe.solver == nullptr) recipe.solver = &need_method("rtn");
   return recipe;
 }
 

@@ -40,6 +40,10 @@ using SolveMatrices = std::vector<MatrixResult> (*)(std::vector<MatrixTask>& mat
 struct BlockTask;
 using TransformBlock = void (*)(BlockTask& task);
 
+// Changes the codes of a quantized block, so that its outputs come closer to what they were.
+struct RefineTask;
+using RefineBlock = void (*)(RefineTask& task);
+
 // A method that chooses codes has `solve`, and `encode` where it does without a text, too; one that
 // prepares weights for the others has `transform`.
 struct Method {
@@ -48,6 +52,7 @@ struct Method {
   EncodeWeights encode = nullptr;
   SolveMatrices solve = nullptr;
   TransformBlock transform = nullptr;
+  RefineBlock refine = nullptr;
   bool gram = false;           // needs the inputs' Gram matrix
   std::string_view type = "";  // the only one that it is a method for; "": any
 };
@@ -59,9 +64,12 @@ const Method* find_method(std::string_view name);  // nullptr if unknown
 struct Recipe {
   std::vector<const Method*> transforms;
   const Method* solver = nullptr;
+  const Method* refiner = nullptr;
   bool symmetric = false;  // zero points of types that have them stay in the middle
 
-  bool needs_text() const { return !transforms.empty() || solver->encode == nullptr; }
+  bool needs_text() const {
+    return !transforms.empty() || solver->encode == nullptr || refiner != nullptr;
+  }
   bool needs_gram() const;
   std::string names() const;  // "awq,gptq"
   // The type to write where `asked` ("": nobody asked). Fails with kUsage where the method has

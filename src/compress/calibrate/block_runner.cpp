@@ -293,6 +293,10 @@ void BlockRunner::run(const Block& block, const BlockPass& pass) {
   impl_->run(block, pass);
 }
 
+void BlockRunner::read(const Block& block, std::size_t sample, float* rows) {
+  impl_->streams[block.index % 2].read(sample, rows);
+}
+
 void BlockRunner::finish(const Block& block) {
   const StackPlan& stack = impl_->stack_of(block);
   impl_->streams[(block.index + 1) % 2].sync();

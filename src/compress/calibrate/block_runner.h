@@ -59,6 +59,8 @@ class BlockRunner {
   // block before left it, in this run or in an earlier one.
   void begin(const Block& block);
   void run(const Block& block, const BlockPass& pass);
+  // The stream [tokens, width] of one sample before `block`, after begin().
+  void read(const Block& block, std::size_t sample, float* rows);
   // What the last kept pass wrote is on the disk.
   void finish(const Block& block);
   // Sums of squares of the head's inputs over all samples, [width]; after the last block.

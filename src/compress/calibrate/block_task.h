@@ -1,13 +1,17 @@
 // One block on its way to being quantized, as transforms see it.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "compress/calibrate/block_runner.h"
 #include "compress/calibrate/input_stats.h"
+#include "kernels/row_ops.h"
 
 namespace halfbyte {
 
@@ -41,6 +45,28 @@ struct BlockTask {
   ThreadPool& pool;
   DenseWorkers& workers;
   bool symmetric = false;  // as the recipe has it
+};
+
+// A matrix of a block with the codes that a solver has chosen.
+struct RefineMatrix {
+  int weight = kNoWeight;
+  DType dtype = DType::f32;
+  std::span<std::byte> rows;  // encoded
+};
+
+// One block once it is quantized, as refinements of the whole block see it.
+struct RefineTask {
+  const Plan& plan;
+  const StackPlan& stack;
+  const Block& block;
+  BlockWeights& weights;            // as they were before they were quantized
+  std::vector<std::uint64_t> rows;  // of each sample
+  // The stream [rows, width] of a sample before the block.
+  std::function<void(std::size_t sample, float* stream)> read;
+  std::vector<RefineMatrix> matrices;
+  const std::string& folder;  // for files that do not outlive the task
+  const RowOps& ops;
+  DenseWorkers& workers;
 };
 
 }  // namespace halfbyte

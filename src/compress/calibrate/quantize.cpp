@@ -94,8 +94,10 @@ class Quantizer {
       StatsTap inputs = watch(block, stage, options_.original_inputs && last);
       if (!transformed) transform(stack, block, inputs, weights);
       transformed = true;
+      if (recipe_.refiner != nullptr) load_all(block, weights);
       for (std::size_t i = stage.begin; i < stage.end; ++i) solve(stack.steps[i], inputs);
     }
+    if (recipe_.refiner != nullptr) refine(stack, block, weights);
     if (!options_.original_inputs) runner_.run(block, {.compute = std::nullopt, .keep = true});
     runner_.finish(block);
     store_.commit(results_);
@@ -116,6 +118,34 @@ class Quantizer {
   // Its pages in the mapped file, which would add up to the whole model.
   void release(const ModelTensor& tensor) const {
     files_.checkpoint().release({tensor.name, DType::u8, {tensor.data.size()}, tensor.data});
+  }
+
+  // What the files hold now, before its codes take its place.
+  void load_all(const Block& block, BlockWeights& weights) const {
+    for (const int weight : weights_of(runner_.plan(), block)) {
+      if (weights.has(weight)) weights.values(weight);
+    }
+  }
+
+  void refine(const StackPlan& stack, const Block& block, BlockWeights& weights) {
+    RefineTask task{.plan = runner_.plan(),
+                    .stack = stack,
+                    .block = block,
+                    .weights = weights,
+                    .rows = {},
+                    .read = [&](std::size_t i, float* rows) { runner_.read(block, i, rows); },
+                    .matrices = {},
+                    .folder = store_.folder(),
+                    .ops = select_rows(options_.features).ops,
+                    .workers = workers_};
+    for (const Sample& sample : options_.samples) task.rows.push_back(sample.size());
+    for (const int weight : weights_of(runner_.plan(), block)) {
+      const auto kept = std::find_if(results_.begin(), results_.end(), [&](const auto& tensor) {
+        return tensor.name == ref(weight).name && is_quantized(tensor.dtype);
+      });
+      if (kept != results_.end()) task.matrices.push_back({weight, kept->dtype, kept->rows});
+    }
+    if (!task.matrices.empty()) recipe_.refiner->refine(task);
   }
 
   // One run over the samples, up to the end of the stage.

@@ -30,9 +30,10 @@ StartBlock read_block(const Grid& grid, const std::byte* encoded) {
   std::vector<std::uint8_t> codes(kMaxBlock * kPanel);
   std::array<float, kMaxGroups * kPanel> scales{};
   std::array<float, kMaxGroups * kPanel> mins{};
-  decode_codes(format, packed.data(), 0, 1, codes.data(), scales.data(), mins.data());
+  decode_codes(format, packed.data(), 0, 0, 1, codes.data(), scales.data(), mins.data());
   // Levels of types with a zero point begin at 0, packed ones around it.
-  const auto low = format.sub_scale == SubScale::zero ? static_cast<float>(format.offset) : 0.0f;
+  const bool from_zero = format.sub_scale == SubScale::zero && grid.levels[0] == 0.0f;
+  const auto low = from_zero ? static_cast<float>(format.offset) : 0.0f;
   StartBlock block;
   for (std::size_t g = 0; g < grid.groups(); ++g) {
     const std::size_t from = g * grid.group / format.group * kPanel;

@@ -67,6 +67,7 @@ struct RefineTask {
   const std::string& folder;  // for files that do not outlive the task
   const RowOps& ops;
   DenseWorkers& workers;
+  bool symmetric = false;  // as the recipe has it
 };
 
 }  // namespace halfbyte

@@ -137,7 +137,8 @@ class Quantizer {
                     .matrices = {},
                     .folder = store_.folder(),
                     .ops = select_rows(options_.features).ops,
-                    .workers = workers_};
+                    .workers = workers_,
+                    .symmetric = recipe_.symmetric};
     for (const Sample& sample : options_.samples) task.rows.push_back(sample.size());
     for (const int weight : weights_of(runner_.plan(), block)) {
       const auto kept = std::find_if(results_.begin(), results_.end(), [&](const auto& tensor) {

@@ -98,10 +98,23 @@ void read_gptq(const Fields& fields, const std::string& file, GroupScheme& schem
   scheme.zero_offset = fields.text("checkpoint_format", "gptq") == "gptq_v2" ? 0 : 1;
 }
 
+void check_int8_scheme(const Fields& group, std::string_view part, const std::string& file) {
+  const Json* const scheme = group.find(part);
+  if (scheme == nullptr) group.malformed(part);
+  const Fields fields(*scheme, file);
+  fields.expect("type", "int", {"int"});
+  if (fields.integer("num_bits", "bits", 0) == 8 && fields.is_true("symmetric", true)) return;
+  fail_unsupported(file,
+                   fmt::format("{}: int-quantized {} other than symmetric of 8 bits", kKey, part));
+}
+
 // Both weights and inputs of 8 bits, symmetric; inputs by token, while running.
 void check_int_quantized(const Fields& config, const std::string& file) {
   const Json* const groups = config.find("config_groups");
-  if (groups == nullptr || !groups->is_object()) config.malformed("config_groups");
+  if (groups == nullptr) {
+    fail_unsupported(file, fmt::format("{}: int-quantized without config_groups", kKey));
+  }
+  if (!groups->is_object()) config.malformed("config_groups");
   for (const auto& [key, value] : groups->items()) {
     const Fields group(value, file);
     const Json* const inputs = group.find("input_activations");
@@ -111,13 +124,7 @@ void check_int_quantized(const Fields& config, const std::string& file) {
                                          kKey));
     }
     for (const std::string_view part : {"weights", "input_activations"}) {
-      const Json* const scheme = group.find(part);
-      if (scheme == nullptr) group.malformed(part);
-      const Fields fields(*scheme, file);
-      fields.expect("type", "int", {"int"});
-      if (fields.integer("num_bits", "bits", 0) == 8 && fields.is_true("symmetric", true)) continue;
-      fail_unsupported(
-          file, fmt::format("{}: int-quantized {} other than symmetric of 8 bits", kKey, part));
+      check_int8_scheme(group, part, file);
     }
     if (!Fields(*inputs, file).is_true("dynamic", false)) {
       fail_unsupported(file, fmt::format("{}: inputs with stored (static) scales", kKey));

@@ -212,8 +212,9 @@ std::function<void()> setup_compress(CLI::App& app) {
   app.add_flag("--resume", flags->calibration.resume,
                "Go on with what an earlier run, killed or failed, has finished");
   app.add_option("--type", flags->options.type,
-                 known_types() + " (default: int8 with --method int8, else what suits the model "
-                                 "and this CPU at about 4.5 bits)");
+                 known_types() +
+                     " (default: int8 with --method int8, else what suits the model "
+                     "and this CPU at about 4.5 bits)");
   app.add_flag("--symmetric", flags->options.symmetric,
                "Keep the zero points of wBgG types in the middle");
   app.add_option("--target-bpw", flags->target_bits,

@@ -81,6 +81,17 @@ TEST(Choose, WhatIsAskedForStays) {
   EXPECT_THAT(choose(facts, "", "rtn").why, testing::Not(HasSubstr("method")));
 }
 
+TEST(Choose, TypesWithAMethodOfTheirOwn) {
+  const ModelSpec spec = spec_of(2048, 8192);
+  const ChoiceFacts blind{spec, need_target("bundle"), kAvx2, false};
+  const ChoiceFacts seen{spec, need_target("bundle"), kAvx2, true};
+  EXPECT_EQ(choose(blind, "", "int8").type, "int8");
+  EXPECT_EQ(choose(blind, "int8", "").method, "int8");
+  EXPECT_EQ(choose(seen, "int8", "").method, "int8");
+  EXPECT_EQ(choose(blind, "w8a8", "").method, "rtn");
+  EXPECT_EQ(choose(seen, "w8a8", "").method, "smooth");
+}
+
 // A rule's type can be written wherever the rule says so.
 TEST(Choose, EveryModelAndFormatIsServed) {
   test::TemporaryFolder folder;

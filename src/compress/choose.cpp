@@ -41,7 +41,7 @@ struct MethodRule {
   std::string_view without;
 };
 constexpr MethodRule kMethodRules[] = {
-    {"", "best", "rtn"}, {"w8a8", "smooth", "rtn"}, {"int8", "int8", "int8"}};
+    {"", kBestMethod, "rtn"}, {"w8a8", "smooth", "rtn"}, {"int8", "int8", "int8"}};
 
 const MethodRule& method_rule(std::string_view type) {
   const auto* const found =

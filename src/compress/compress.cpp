@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "compress/mixes.h"
+#include "compress/refine/refine.h"
 #include "compress/rtn.h"
 #include "compress/write_model.h"
 
@@ -137,14 +138,20 @@ CompressReport compress_calibrated(const WriteRequest& request, const Recipe& re
   return report;
 }
 
+Recipe recipe_of(const CompressOptions& options, const ModelSpec& spec) {
+  Recipe recipe = parse_recipe(options.method);
+  recipe.symmetric = options.symmetric;
+  if (options.method == kBestMethod && !can_refine(make_plan(spec))) recipe.refiner = nullptr;
+  return recipe;
+}
+
 }  // namespace
 
 CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                         const std::string& out, const CompressOptions& options, ThreadPool& pool,
                         const ProgressSink& progress) {
   const auto start = std::chrono::steady_clock::now();
-  Recipe recipe = parse_recipe(options.method);
-  recipe.symmetric = options.symmetric;
+  const Recipe recipe = recipe_of(options, source.spec());
   const Target& target = need_target(options.to);
   const std::string type = recipe.type(options.type);
   TypePolicy policy = policy_of(options, type, source.spec(), target);

@@ -43,7 +43,7 @@ constexpr Method kMethods[] = {
      .refine = refine_block},
 };
 
-constexpr std::string_view kBest = "awq,gptq";
+constexpr std::string_view kBest = "awq,gptq,refine";
 constexpr std::string_view kDefaultType = "q4_0";
 
 const Method& need_method(std::string_view name) {
@@ -102,7 +102,7 @@ std::string Recipe::type(std::string_view asked) const {
 }
 
 Recipe parse_recipe(std::string_view names) {
-  if (names == "best") names = kBest;
+  if (names == kBestMethod) names = kBest;
   Recipe recipe;
   while (!names.empty()) {
     const std::size_t end = std::min(names.find(','), names.size());

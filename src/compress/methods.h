@@ -60,6 +60,8 @@ struct Method {
 std::span<const Method> all_methods();
 const Method* find_method(std::string_view name);  // nullptr if unknown
 
+constexpr std::string_view kBestMethod = "best";
+
 // What `--method a,b,c` composes: transforms in their order, then one solver.
 struct Recipe {
   std::vector<const Method*> transforms;
@@ -77,7 +79,8 @@ struct Recipe {
   std::string type(std::string_view asked) const;
 };
 // Round to nearest where only transforms are named. "best" is what proved best on every grid
-// (docs/compression.md). Fails with kUsage for an unknown name, two solvers, or a transform after
+// (docs/compression.md); whoever knows the model leaves its refinement out where can_refine() says
+// no. Fails with kUsage for an unknown name, two solvers, or a transform after
 // the solver.
 Recipe parse_recipe(std::string_view names);
 

@@ -250,6 +250,15 @@ TEST_F(Refine, AResumedRunEndsInTheSameBytes) {
   EXPECT_EQ(run("llama", "killed", again, 1), whole);
 }
 
+TEST_F(Refine, BestRefinesWhereItCan) {
+  for (const auto& [model, method] :
+       {std::pair("llama", "awq,gptq,refine"), std::pair("t5", "awq,gptq")}) {
+    EXPECT_EQ(run(model, "best", {.method = "best", .type = "q4_0", .to = "gguf"}),
+              run(model, "named", {.method = method, .type = "q4_0", .to = "gguf"}))
+        << model;
+  }
+}
+
 TEST(Recipes, RefineComesAfterTheSolver) {
   EXPECT_EQ(parse_recipe("refine").names(), "rtn,refine");
   EXPECT_EQ(parse_recipe("awq,gptq,refine").names(), "awq,gptq,refine");

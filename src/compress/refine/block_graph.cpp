@@ -16,7 +16,7 @@ struct BlockGraph::Row {
   void (BlockGraph::*backward)(const Step& step, const Saved& saved);
 };
 
-const BlockGraph::Row& BlockGraph::row_of(Op op) {
+const BlockGraph::Row* BlockGraph::find_row(Op op) {
   static constexpr Row kRows[] = {
       {Op::linear, &BlockGraph::linear, &BlockGraph::linear_back},
       {Op::norm, &BlockGraph::norm, &BlockGraph::norm_back},
@@ -26,10 +26,13 @@ const BlockGraph::Row& BlockGraph::row_of(Op op) {
   };
   const auto* const found = std::find_if(std::begin(kRows), std::end(kRows),
                                          [op](const Row& row) { return row.op == op; });
-  if (found == std::end(kRows)) {
-    fail_unsupported("", "refine cannot train blocks with cross attention yet");
-  }
-  return *found;
+  return found != std::end(kRows) ? found : nullptr;
+}
+
+bool BlockGraph::serves(const StackPlan& stack) {
+  return stack.relative_bias == kNoWeight &&
+         std::all_of(stack.steps.begin(), stack.steps.end(),
+                     [](const Step& step) { return find_row(step.op) != nullptr; });
 }
 
 namespace {
@@ -52,7 +55,11 @@ BlockGraph::BlockGraph(const Plan& plan, const StackPlan& stack, const Block& bl
   if (stack.relative_bias != kNoWeight) {
     fail_unsupported("", "refine cannot train blocks with relative position biases yet");
   }
-  for (const Step& step : steps_) row_of(step.op);
+  for (const Step& step : steps_) {
+    if (find_row(step.op) == nullptr) {
+      fail_unsupported("", "refine cannot train blocks with cross attention yet");
+    }
+  }
   for (const Buffer buffer : kBuffers) {
     widths_[static_cast<std::size_t>(buffer)] = plan.width_of(buffer);
   }
@@ -72,7 +79,7 @@ const std::vector<float>& BlockGraph::forward(std::span<const GraphWeight> weigh
     const Step& step = steps_[i];
     Saved& saved = train ? saved_[i] : unused;
     if (train && step.op != Op::store) saved.in = this->rows(step.in);
-    (this->*row_of(step.op).forward)(step, saved);
+    (this->*find_row(step.op)->forward)(step, saved);
   }
   return this->rows(Buffer::residual);
 }
@@ -83,7 +90,7 @@ void BlockGraph::backward(std::span<const GraphWeight> weights,
   for (const Buffer buffer : kBuffers) slope(buffer).assign(count_ * width(buffer), 0.0f);
   slope(Buffer::residual) = gradient;
   for (std::size_t i = steps_.size(); i-- > 0;) {
-    (this->*row_of(steps_[i].op).backward)(steps_[i], saved_[i]);
+    (this->*find_row(steps_[i].op)->backward)(steps_[i], saved_[i]);
   }
 }
 

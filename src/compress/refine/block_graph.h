@@ -30,6 +30,8 @@ class BlockGraph {
   // kUnsupported where the block holds a step that has no adjoint.
   BlockGraph(const Plan& plan, const StackPlan& stack, const Block& block, std::uint64_t longest,
              const RowOps& ops, DenseWorkers& workers);
+  // All blocks of the stack can be trained.
+  static bool serves(const StackPlan& stack);
 
   // Weights by their index in the plan. Residual rows [rows of all samples, width] after the block,
   // given those before it; valid until the next call. What backward() needs is kept if `train`.
@@ -44,8 +46,8 @@ class BlockGraph {
     std::vector<float> in;     // the step's in buffer
     std::vector<float> ready;  // a linear step's inputs, after the prologue
   };
-  struct Row;  // of the table of steps
-  static const Row& row_of(Op op);
+  struct Row;                         // of the table of steps
+  static const Row* find_row(Op op);  // nullptr where there is none
   using Buffers = std::array<std::vector<float>, 5>;
 
   void linear(const Step& step, Saved& saved);

@@ -168,6 +168,10 @@ class Refiner {
 
 }  // namespace
 
+bool can_refine(const Plan& plan) {
+  return BlockGraph::serves(plan.encoder) && BlockGraph::serves(plan.decoder);
+}
+
 void refine_block(RefineTask& task) {
   Refiner(task).run();
 }

@@ -9,5 +9,7 @@ namespace halfbyte {
 // Changes the encoded rows of the task's matrices, or leaves them where nothing better is found.
 // Fails with kUnsupported for blocks with a step that has no adjoint.
 void refine_block(RefineTask& task);
+// No block of the model has such a step.
+bool can_refine(const Plan& plan);
 
 }  // namespace halfbyte

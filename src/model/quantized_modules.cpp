@@ -1,5 +1,6 @@
 #include "model/quantized_modules.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -14,29 +15,36 @@ namespace halfbyte {
 namespace {
 
 // Module -> suffix -> tensor.
-using Modules = std::map<std::string, std::map<std::string_view, const TensorView*>>;
+using Parts = std::map<std::string_view, const TensorView*>;
+using Modules = std::map<std::string, Parts>;
 
-// The suffix of a module's tensor, "" for others.
-std::string_view int8_suffix(std::string_view name) {
-  for (const std::string_view suffix : {kInt8Weight, kInt8Scale, kInt8Zero}) {
-    if (name.ends_with(suffix)) return suffix;
-  }
-  return {};
+const TensorView* find_part(const Parts& parts, std::string_view suffix) {
+  const auto found = parts.find(suffix);
+  return found == parts.end() ? nullptr : found->second;
 }
 
-const GroupTensor* part_of_module(const GroupLayout& layout, std::string_view name) {
-  for (const GroupTensor& tensor : layout.tensors) {
-    if (name.ends_with(tensor.suffix)) return &tensor;
+// The tensors whose names end in one of the suffixes, by module; the others are plain.
+Modules modules_of(const Checkpoint& checkpoint, const std::vector<std::string_view>& suffixes,
+                   std::vector<TensorView>& plain) {
+  Modules modules;
+  for (const TensorView& view : checkpoint.tensors()) {
+    const auto suffix = std::find_if(suffixes.begin(), suffixes.end(), [&](std::string_view end) {
+      return view.name.ends_with(end);
+    });
+    if (suffix == suffixes.end()) {
+      plain.push_back(view);
+    } else {
+      modules[view.name.substr(0, view.name.size() - suffix->size())].emplace(*suffix, &view);
+    }
   }
-  return nullptr;
+  return modules;
 }
 
 QuantizedModule read_module(const std::string& file, const GroupScheme& scheme,
                             const Modules::value_type& module) {
   const auto& [name, tensors] = module;
   const auto find = [&tensors = tensors](std::string_view suffix) {
-    const auto found = tensors.find(suffix);
-    return found == tensors.end() ? nullptr : found->second;
+    return find_part(tensors, suffix);
   };
   const GroupMatrix matrix = read_group_module(scheme, find, file, name);
   const GroupType* const type = type_of_groups(matrix.dims);
@@ -51,37 +59,25 @@ QuantizedModule read_module(const std::string& file, const GroupScheme& scheme,
 
 // Which of the tensors belong to modules: all where the module has codes or scales (norms have a
 // weight, too).
-bool is_int8_module(const Modules::mapped_type& tensors) {
-  const auto weight = tensors.find(kInt8Weight);
-  return tensors.size() > 1 || weight == tensors.end() || weight->second->dtype == DType::i8;
+bool is_int8_module(const Parts& parts) {
+  const TensorView* const weight = find_part(parts, kInt8Weight);
+  return parts.size() > 1 || weight == nullptr || weight->dtype == DType::i8;
 }
 
 SplitTensors split_int8_modules(const Checkpoint& checkpoint) {
   SplitTensors split;
-  Modules modules;
-  for (const TensorView& view : checkpoint.tensors()) {
-    const std::string_view suffix = int8_suffix(view.name);
-    const std::string module = view.name.substr(0, view.name.size() - suffix.size());
-    if (suffix.empty()) {
-      split.plain.push_back(view);
-    } else {
-      modules[module].emplace(suffix, &view);
-    }
-  }
-  for (const auto& [module, tensors] : modules) {
-    if (!is_int8_module(tensors)) {
-      split.plain.push_back(*tensors.begin()->second);
+  const Modules modules = modules_of(checkpoint, {kInt8Weight, kInt8Scale, kInt8Zero}, split.plain);
+  for (const auto& [module, parts] : modules) {
+    if (!is_int8_module(parts)) {
+      split.plain.push_back(*parts.begin()->second);
       continue;
     }
-    const auto find = [&tensors = tensors](std::string_view suffix) {
-      const auto found = tensors.find(suffix);
-      return found == tensors.end() ? nullptr : found->second;
-    };
-    const Int8Module parts = {find(kInt8Weight), find(kInt8Scale), find(kInt8Zero)};
-    std::vector<std::byte> rows = read_int8_module(parts, checkpoint.path(), module);
+    const Int8Module tensors = {find_part(parts, kInt8Weight), find_part(parts, kInt8Scale),
+                                find_part(parts, kInt8Zero)};
+    std::vector<std::byte> rows = read_int8_module(tensors, checkpoint.path(), module);
     split.modules.push_back(
-        {parts.weight->name, DType::w8a8, parts.weight->shape, std::move(rows)});
-    checkpoint.release(*parts.weight);
+        {tensors.weight->name, DType::w8a8, tensors.weight->shape, std::move(rows)});
+    checkpoint.release(*tensors.weight);
   }
   return split;
 }
@@ -91,16 +87,9 @@ SplitTensors split_int8_modules(const Checkpoint& checkpoint) {
 SplitTensors split_modules(const Checkpoint& checkpoint, const GroupScheme& scheme) {
   if (scheme.int_quantized) return split_int8_modules(checkpoint);
   SplitTensors split;
-  Modules modules;
-  for (const TensorView& view : checkpoint.tensors()) {
-    if (const GroupTensor* part = part_of_module(*scheme.layout, view.name)) {
-      const std::string module = view.name.substr(0, view.name.size() - part->suffix.size());
-      modules[module].emplace(part->suffix, &view);
-    } else {
-      split.plain.push_back(view);
-    }
-  }
-  for (const auto& module : modules) {
+  std::vector<std::string_view> suffixes;
+  for (const GroupTensor& tensor : scheme.layout->tensors) suffixes.push_back(tensor.suffix);
+  for (const auto& module : modules_of(checkpoint, suffixes, split.plain)) {
     split.modules.push_back(read_module(checkpoint.path(), scheme, module));
     for (const auto& [suffix, view] : module.second) checkpoint.release(*view);
   }

@@ -1,6 +1,10 @@
 // Packing of the types with one scale a row: w8a8, int8.
 //
 // File row: f32 scale, then a signed byte an input. Panel: f32 [16], then steps of unsigned codes.
+#include "kernels/packed_rows.h"
+
+#include <algorithm>
+
 #include "kernels/packed_blocks.h"
 
 namespace halfbyte {
@@ -36,5 +40,27 @@ void unpack(const std::byte* src, std::byte* const dst[16], std::size_t blocks) 
 }  // namespace
 
 const BlockPacker kPackRowInt8 = {pack, unpack};
+
+void pack_token_block(const TokenRows& x, std::size_t block, std::byte* panel) {
+  static_assert(kTokenRows == kPanel);
+  const std::size_t first = block * kTokenRows;
+  const std::size_t rows = std::min(kTokenRows, x.rows - first);
+  const std::size_t steps = (x.k + kTokenInputs - 1) / kTokenInputs;
+  const auto* const codes =
+      reinterpret_cast<const std::byte*>(x.codes + first * steps * kTokenInputs);
+  for (std::size_t o = 0; o < kPanel; ++o) {
+    const float scale = o < rows ? x.scales[first + o] : 0.0f;
+    std::memcpy(panel + o * kScale, &scale, kScale);
+  }
+  std::byte* words = panel + kPanel * kScale;
+  for (std::size_t input = 0; input < x.k; input += 4, words += 4 * kPanel) {
+    const std::byte* const from =
+        codes + input / kTokenInputs * rows * kTokenInputs + input % kTokenInputs;
+    for (std::size_t o = 0; o < kPanel; ++o) {
+      const std::uint32_t word = o < rows ? load_word(from + o * kTokenInputs) : 0;
+      store_word(words + 4 * o, word ^ kFlip);
+    }
+  }
+}
 
 }  // namespace halfbyte

@@ -252,6 +252,14 @@ std::uint64_t Plan::width_of(Buffer buffer) const {
   return width;
 }
 
+std::uint64_t Plan::widest_input() const {
+  std::uint64_t widest = spec.width;
+  for (const WeightRef& ref : weights) {
+    if (ref.kind != WeightKind::vector) widest = std::max(widest, ref.k);
+  }
+  return widest;
+}
+
 std::string to_string(const Plan& plan, const Step& step) {
   std::string line = fmt::format("blk {:3}  {:15} {:>8} -> {:8}", step.layer,
                                  kOpNames[static_cast<std::size_t>(step.op)],

@@ -92,6 +92,7 @@ struct Plan {
   int head_bias = kNoWeight;
 
   std::uint64_t width_of(Buffer buffer) const;  // floats a row, over both stacks
+  std::uint64_t widest_input() const;           // of any matrix
 };
 
 Plan make_plan(const ModelSpec& spec);

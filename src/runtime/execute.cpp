@@ -230,7 +230,7 @@ class Runner {
   const LinearInput& seen(const Step& step, const LinearInput& input, std::uint64_t rows,
                           std::uint64_t k) const {
     if (pass_.tap != nullptr) {
-      pass_.tap->see(step, input.f32, input.stride, rows, k, thread_, team_.size());
+      pass_.tap->see(step, input.f32, input.stride, rows, k, thread_, team_);
     }
     return input;
   }

@@ -45,12 +45,12 @@ struct Segment {
 
 // Sees what linear steps multiply. Called on every thread of the pass's region, between barriers,
 // with all rows of the step's input after its prologue: x [rows, k], `stride` floats from row to
-// row. Threads must share the work out by what they write.
+// row. Threads must share the work out by what they write, or meet at barriers of their own.
 class InputTap {
  public:
   virtual ~InputTap() = default;
   virtual void see(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows,
-                   std::uint64_t k, std::size_t thread, std::size_t threads) = 0;
+                   std::uint64_t k, std::size_t thread, Team& team) = 0;
 };
 
 // What one pass over some rows works with. Matrices meet all rows together; positions, caches and

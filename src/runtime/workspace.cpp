@@ -9,15 +9,6 @@ namespace halfbyte {
 
 namespace {
 
-// The widest input of any matrix; groups of 32 inputs are quantized together.
-std::uint64_t widest_input(const Plan& plan) {
-  std::uint64_t widest = plan.spec.width;
-  for (const WeightRef& ref : plan.weights) {
-    if (ref.kind != WeightKind::vector) widest = std::max(widest, ref.k);
-  }
-  return (widest + 31) / 32 * 32;
-}
-
 std::uint64_t quantized_cost(std::uint64_t rows, std::uint64_t k) {
   return Arena::cost<std::int8_t>(rows * k) + Arena::cost<float>(rows * k / 32) +
          Arena::cost<std::int32_t>(rows * k / 16);
@@ -67,7 +58,7 @@ std::uint64_t parts_floats(const Plan& plan, std::uint64_t rows, std::uint64_t l
 Workspace::Workspace(const Plan& plan, std::uint64_t rows, std::uint64_t length,
                      std::size_t threads)
     : rows_(rows) {
-  const std::uint64_t k = widest_input(plan);
+  const std::uint64_t k = (plan.widest_input() + 31) / 32 * 32;  // groups are quantized together
   const std::uint64_t kernel =
       std::max<std::uint64_t>(linear_scratch_bytes(k), attention_scratch(plan, rows, length));
   const std::uint64_t parts = parts_floats(plan, rows, length);

@@ -210,7 +210,7 @@ TEST_F(Transforms, LeaveFoldsToFloatsAlone) {
   for (auto& [name, type] : blocks.types) type = DType::f16;
   const Block& block = blocks.all[0];
   for (const TransformBlock transform : {awq_transform, smooth_transform}) {
-    StatsTap inputs = blocks.tap(block, &blocks.workers);
+    StatsTap inputs = blocks.tap(block, &blocks.gram);
     blocks.transform(block, inputs, [&](BlockTask& task) {
       transform(task);
       EXPECT_TRUE(task.weights.all().empty());

@@ -65,6 +65,7 @@ class Blocks {
         plan(make_plan(files.spec())),
         all(blocks_of(plan)),
         workers(pool, select_dense(detect_cpu_features()).multiply),
+        gram(plan.widest_input(), workers, {}),
         pool_(pool) {
     for (const WeightRef& ref : plan.weights) types[ref.name] = DType::q4_0;
   }
@@ -72,8 +73,8 @@ class Blocks {
   const StackPlan& stack_of(const Block& block) const {
     return block.encoder ? plan.encoder : plan.decoder;
   }
-  StatsTap tap(const Block& block, DenseWorkers* gram = nullptr) const {
-    return {plan, stack_of(block).steps, block.begin, block.end, gram};
+  StatsTap tap(const Block& block, GramSum* sums = nullptr) const {
+    return {plan, stack_of(block).steps, block.begin, block.end, sums};
   }
   std::vector<Fold> folds(const Block& block) const {
     return folds_of(plan, stack_of(block), block);
@@ -92,6 +93,7 @@ class Blocks {
   std::vector<Block> all;
   std::unordered_map<std::string, DType> types;
   DenseWorkers workers;
+  GramSum gram;  // in f32: rounding has tests of its own
 
  private:
   ThreadPool& pool_;

@@ -141,15 +141,16 @@ TEST_F(Calibrate, StatisticsAreThoseOfTheRows) {
   const Plan plan = make_plan(files.spec());
   ThreadPool pool(3);
   DenseWorkers workers(pool, select_dense(detect_cpu_features()).multiply);
-  StatsTap tap(plan, plan.decoder.steps, 0, 1, &workers);
+  GramSum gram(plan.widest_input(), workers, detect_cpu_features());
+  StatsTap tap(plan, plan.decoder.steps, 0, 1, &gram);
   const Step& step = plan.decoder.steps[0];
   const std::size_t k = files.spec().width;
   std::vector<float> x(kRows * k);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<float>(i)) * 3.0f;
   pool.run([&](std::size_t thread, Team& team) {
-    tap.see(step, x.data(), k, kRows, k, thread, team.size());
+    tap.see(step, x.data(), k, kRows, k, thread, team);
     team.barrier();
-    tap.see(step, x.data(), k, 1, k, thread, team.size());
+    tap.see(step, x.data(), k, 1, k, thread, team);
   });
   const InputStats& stats = tap.of(step);
   EXPECT_EQ(stats.rows, kRows + 1);
@@ -166,8 +167,8 @@ TEST_F(Calibrate, StatisticsAreThoseOfTheRows) {
       peak = std::max(peak, std::fabs(values[i]));
     }
     EXPECT_NEAR(stats.square[i], square, 1e-5 * square);
-    EXPECT_NEAR(stats.gram[i * k + i], square, 1e-5 * square);
-    EXPECT_NEAR(stats.gram[i * k], product, 1e-5 * 9.0 * kRows);
+    EXPECT_NEAR(stats.gram[i * k + i], square, 1e-2 * square);
+    EXPECT_NEAR(stats.gram[i * k], product, 1e-2 * 9.0 * kRows);
     EXPECT_NEAR(stats.magnitude[i], magnitude, 1e-5 * magnitude);
     EXPECT_EQ(stats.peak[i], peak);
   }

@@ -79,8 +79,7 @@ TEST_P(Folds, ScaleTheStatisticsAsTheInputsAre) {
   BlockRunner runner(blocks.files, samples, folder.path(), pool_, detect_cpu_features(), [] {});
   RandomScales random;
   const auto watch = [&](const Block& block, bool keep) {
-    StatsTap tap(runner.plan(), runner.stack_of(block).steps, block.begin, block.end,
-                 &blocks.workers);
+    StatsTap tap(runner.plan(), runner.stack_of(block).steps, block.begin, block.end, &blocks.gram);
     runner.run(block, {.compute = Compute::f32, .tap = &tap, .keep = keep});
     return tap;
   };

@@ -73,7 +73,7 @@ bool InputStats::finite() const {
 }
 
 StatsTap::StatsTap(const Plan& plan, const std::vector<Step>& steps, std::size_t begin,
-                   std::size_t end, DenseWorkers* gram)
+                   std::size_t end, GramSum* gram)
     : gram_(gram) {
   for (std::size_t i = begin; i < end; ++i) {
     if (steps[i].pieces.empty()) continue;
@@ -104,21 +104,16 @@ const InputStats& StatsTap::of(const Step& step) const {
 }
 
 void StatsTap::see(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows,
-                   std::uint64_t k, std::size_t thread, std::size_t threads) {
+                   std::uint64_t k, std::size_t thread, Team& team) {
   Watched* const watched = find(step);
   if (watched == nullptr) return;
   InputStats& stats = watched->stats;
-  const Range mine = split_range(k, threads, thread, kColumns);
+  const Range mine = split_range(k, team.size(), thread, kColumns);
   for (std::uint64_t i = mine.begin; i < mine.end; i += kColumns) {
     add_columns(stats, x, stride, rows, i);
   }
   if (thread == 0) stats.rows += rows;
-  if (stats.gram.empty()) return;
-  const DenseProduct gram = gram_product(x, stride, rows, k, stats.gram.data());
-  const std::size_t tiles = dense_tiles(gram, DensePart::lower);
-  for (std::size_t tile = thread; tile < tiles; tile += threads) {
-    gram_->multiply(thread, dense_tile(gram, DensePart::lower, tile));
-  }
+  if (!stats.gram.empty()) gram_->add(x, stride, rows, k, stats.gram.data(), thread, team);
 }
 
 }  // namespace halfbyte

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "compress/linalg.h"
+#include "compress/gram.h"
 #include "runtime/execute.h"
 
 namespace halfbyte {
@@ -29,10 +29,10 @@ class StatsTap final : public InputTap {
   // Steps [begin, end) of `steps`; linear ones are watched. `gram`: computes Gram matrices;
   // nullptr: there are none.
   StatsTap(const Plan& plan, const std::vector<Step>& steps, std::size_t begin, std::size_t end,
-           DenseWorkers* gram);
+           GramSum* gram);
 
   void see(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows,
-           std::uint64_t k, std::size_t thread, std::size_t threads) override;
+           std::uint64_t k, std::size_t thread, Team& team) override;
   // Of a step among those watched.
   const InputStats& of(const Step& step) const;
   InputStats& of(const Step& step);
@@ -44,7 +44,7 @@ class StatsTap final : public InputTap {
   };
   Watched* find(const Step& step);
 
-  DenseWorkers* gram_;
+  GramSum* gram_;
   std::vector<Watched> watched_;
 };
 

@@ -43,11 +43,13 @@ class Quantizer {
         store_(store),
         pool_(pool),
         workers_(pool, select_dense(options.features).multiply),
-        gram_workers_(pool, select_dense(options.features, Compute::bf16).multiply),
         progress_(progress),
         notes_(notes),
         runner_(files, options.samples, store.folder(), pool, options.features, [this] { tick(); }),
-        blocks_(blocks_of(runner_.plan())) {}
+        blocks_(blocks_of(runner_.plan())) {
+    if (recipe.needs_gram())
+      gram_.emplace(runner_.plan().widest_input(), workers_, options.features);
+  }
 
   void run() {
     for (std::size_t i = 0; i < store_.blocks(); ++i) store_.apply(i, files_);
@@ -152,7 +154,7 @@ class Quantizer {
   // One run over the samples, up to the end of the stage.
   StatsTap watch(const Block& block, const Stage& stage, bool keep) {
     StatsTap tap(runner_.plan(), runner_.stack_of(block).steps, stage.begin, stage.end,
-                 recipe_.needs_gram() ? &gram_workers_ : nullptr);
+                 gram_ ? &*gram_ : nullptr);
     BlockPass pass{.compute = Compute::bf16, .tap = &tap, .keep = keep};
     if (!keep) pass.end = stage.end;
     runner_.run(block, pass);
@@ -253,10 +255,10 @@ class Quantizer {
   BlockStore& store_;
   ThreadPool& pool_;
   DenseWorkers workers_;
-  DenseWorkers gram_workers_;  // inputs come from bfloat16 streams: their products need no more
   const ProgressSink& progress_;
   std::vector<std::string>& notes_;
   BlockRunner runner_;
+  std::optional<GramSum> gram_;
   std::vector<Block> blocks_;
   std::vector<StoredTensor> results_;
   std::uint64_t done_ = 0;

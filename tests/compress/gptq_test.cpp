@@ -31,7 +31,7 @@ GptqSettings unrefined() {
 
 std::vector<float> decoded(const GptqCase& c, DType dtype, const GptqResult& result) {
   std::vector<float> values(c.n * c.k);
-  info(dtype).decode(result.encoded.data(), values.data(), values.size());
+  decode_whole_rows(info(dtype), result.encoded.data(), values.data(), c.n, c.k);
   return values;
 }
 

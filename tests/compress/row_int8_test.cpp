@@ -1,5 +1,5 @@
-// w8a8, int8 and w4a8: what is written is what the encoder gives, is read back, runs the same on any
-// number of threads, and is refused where no format can hold it.
+// w8a8, int8 and w4a8: what is written is what the encoder gives, is read back, runs the same on
+// any number of threads, and is refused where no format can hold it.
 #include <cmath>
 
 #include <gmock/gmock.h>

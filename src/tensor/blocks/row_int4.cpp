@@ -95,7 +95,7 @@ Candidate search(const Group& group) {
     Lanes scales = splat(1.0f);
     Lanes zeros = splat(0.0f);
     for (std::size_t i = 0; i < kLanes; ++i) {
-      const int s = std::clamp(static_cast<int>(span + 0.5f) + kScaleSteps[i], 1, kMostScale);
+      const int s = std::clamp(round_away(span) + kScaleSteps[i], 1, kMostScale);
       const int zero = zero_beside(kTop / 2.0f - middle / static_cast<float>(s), farther);
       tried[i] = {s, std::clamp(zero, least_zero(s), most_zero(s))};
       scales[i] = static_cast<float>(tried[i].scale);
@@ -172,9 +172,9 @@ void fit_row_int4(const float* x, const float* importance, GridBlock& block) {
 void project_row_int4(const float* scale, const float* min, const float*, GridBlock& block) {
   if (!(block.row > 0.0f)) return set_block({}, block);
   const float units = std::clamp(scale[0] / block.row, 1.0f, static_cast<float>(kMostScale));
-  const int s = static_cast<int>(units + 0.5f);
+  const int s = round_away(units);
   const float step = block.row * static_cast<float>(s);
-  const int zero = static_cast<int>(std::clamp(min[0] / step, 0.0f, kTop) + 0.5f);
+  const int zero = round_away(std::clamp(min[0] / step, 0.0f, kTop));
   set_block({s, std::clamp(zero, least_zero(s), most_zero(s))}, block);
 }
 

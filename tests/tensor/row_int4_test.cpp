@@ -12,8 +12,11 @@
 namespace halfbyte {
 namespace {
 
-const DTypeInfo& kType = info(DType::w4a8);
 constexpr std::size_t kSize = 96;
+
+const DTypeInfo& w4a8() {
+  return info(DType::w4a8);
+}
 
 std::vector<float> random_row(unsigned seed) {
   std::mt19937 random(seed);
@@ -28,14 +31,14 @@ std::vector<float> random_row(unsigned seed) {
 
 std::vector<std::byte> encoded(const std::vector<float>& x, const float* importance = nullptr) {
   std::vector<std::byte> row(*row_bytes(DType::w4a8, x.size()));
-  importance == nullptr ? kType.encode(x.data(), row.data(), x.size())
-                        : kType.encode_weighted(x.data(), importance, row.data(), x.size());
+  importance == nullptr ? w4a8().encode(x.data(), row.data(), x.size())
+                        : w4a8().encode_weighted(x.data(), importance, row.data(), x.size());
   return row;
 }
 
 std::vector<float> decoded(const std::vector<std::byte>& row, std::size_t n = kSize) {
   std::vector<float> x(n);
-  kType.decode(row.data(), x.data(), n);
+  w4a8().decode(row.data(), x.data(), n);
   return x;
 }
 

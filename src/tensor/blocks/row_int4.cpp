@@ -169,13 +169,14 @@ void fit_row_int4(const float* x, const float* importance, GridBlock& block) {
   set_block(search(Group(x, importance, 1.0f / block.row)).integers, block);
 }
 
+// What the middle of the codes stands for is kept, wherever rounding moves the scale.
 void project_row_int4(const float* scale, const float* min, const float*, GridBlock& block) {
   if (!(block.row > 0.0f)) return set_block({}, block);
   const float units = std::clamp(scale[0] / block.row, 1.0f, static_cast<float>(kMostScale));
   const int s = round_away(units);
-  const float step = block.row * static_cast<float>(s);
-  const int zero = round_away(std::clamp(min[0] / step, 0.0f, kTop));
-  set_block({s, std::clamp(zero, least_zero(s), most_zero(s))}, block);
+  const float middle = kTop / 2.0f * scale[0] - min[0];
+  const float zero = kTop / 2.0f - middle / (block.row * static_cast<float>(s));
+  set_block({s, std::clamp(round_away(zero), least_zero(s), most_zero(s))}, block);
 }
 
 void pack_row_int4(const GridBlock& block, const std::uint8_t* codes, std::byte* dst) {

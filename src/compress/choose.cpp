@@ -43,7 +43,7 @@ struct MethodRule {
 constexpr MethodRule kMethodRules[] = {{"", kBestMethod, "rtn"},
                                        {"w8a8", "smooth", "rtn"},
                                        {"int8", "int8", "int8"},
-                                       {"w4a8", "smooth,gptq", "rtn"}};
+                                       {"w4a8", "awq", "rtn"}};
 
 const MethodRule& method_rule(std::string_view type) {
   const auto* const found =

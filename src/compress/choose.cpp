@@ -40,8 +40,10 @@ struct MethodRule {
   std::string_view with_text;
   std::string_view without;
 };
-constexpr MethodRule kMethodRules[] = {
-    {"", kBestMethod, "rtn"}, {"w8a8", "smooth", "rtn"}, {"int8", "int8", "int8"}};
+constexpr MethodRule kMethodRules[] = {{"", kBestMethod, "rtn"},
+                                       {"w8a8", "smooth", "rtn"},
+                                       {"int8", "int8", "int8"},
+                                       {"w4a8", "awq", "rtn"}};
 
 const MethodRule& method_rule(std::string_view type) {
   const auto* const found =

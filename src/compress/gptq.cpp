@@ -39,7 +39,7 @@ void solve_rows(const GptqContext& context, const GptqTask& task, const Solve& s
   GptqRows rows(context, task.weights + begin * k, count);
   const std::vector<double> error = solve(context, rows);
   const std::vector<double> size = quadratic_forms(context, rows.weights(0), count);
-  const std::size_t bytes = info(task.grid->dtype).block_bytes * (k / task.grid->block);
+  const std::size_t bytes = row_bytes(task.grid->dtype, k).value();
   for (std::size_t row = 0; row < count; ++row) {
     errors.error[begin + row] = error[row];
     errors.size[begin + row] = size[row];
@@ -67,6 +67,7 @@ GptqReport solve_all(DenseWorkers& workers, const GptqHessian& hessian, const Gp
 }
 
 std::vector<double> round_rows(const GptqContext& context, GptqRows& rows) {
+  rows.scale_rows(context.hessian.importance());
   rows.fit(context.hessian.importance());
   rows.round();
   return quadratic_forms(context, rows.errors(0), rows.rows());
@@ -88,6 +89,7 @@ std::vector<double> solve_rows_by_gptq(const GptqContext& context, const GptqOpt
   const std::span<const float> importance =
       options.pivot_importance ? hessian.pivots() : hessian.importance();
   const bool dynamic = options.dynamic_scales && !hessian.descending();
+  rows.scale_rows(importance);
   if (!dynamic) rows.fit(importance);
   std::vector<double> errors = gptq_pass(context, importance, dynamic, rows);
   for (int i = 0; i < std::max(options.refits, options.sweeps); ++i) {

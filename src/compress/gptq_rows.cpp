@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace halfbyte {
 
@@ -18,6 +19,14 @@ GptqRows::GptqRows(const GptqContext& context, const float* weights, std::size_t
   if (context.hessian.dead_columns() == 0) return;
   for (std::size_t i = 0; i < weights_.size(); ++i) {
     if (context.hessian.dead(i % k_)) weights_[i] = 0.0f;
+  }
+}
+
+void GptqRows::scale_rows(std::span<const float> importance) {
+  if (grid_.row_scale == nullptr) return;
+  for (std::size_t row = 0; row < rows_; ++row) {
+    const float scale = grid_.row_scale(weights(row), importance.data(), k_);
+    for (std::size_t i = 0; i < k_; i += grid_.block) block(row, i).row = scale;
   }
 }
 
@@ -44,10 +53,12 @@ void GptqRows::decode(std::size_t row, float* values) {
 }
 
 void GptqRows::encode(std::size_t row, std::byte* to) {
-  const std::size_t bytes = info(grid_.dtype).block_bytes;
+  const DTypeInfo& type = info(grid_.dtype);
+  std::memcpy(to, &block(row, 0).row, type.row_header);
+  to += type.row_header;
   for (std::size_t b = 0; b < k_ / grid_.block; ++b) {
     const std::size_t column = b * grid_.block;
-    grid_.pack(block(row, column), codes(row) + column, to + b * bytes);
+    grid_.pack(block(row, column), codes(row) + column, to + b * type.block_bytes);
   }
 }
 

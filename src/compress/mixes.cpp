@@ -103,6 +103,7 @@ constexpr OutputType kTypes[] = {
     {"w8g128", 0, DType::w8g128, DType::q8_0, DType::q8_0, {}},
     {"w8a8", 0, DType::w8a8, DType::q8_0, DType::q8_0, {}},
     {"int8", 0, DType::int8, DType::q8_0, DType::q8_0, {}},
+    {"w4a8", 0, DType::w4a8, DType::q8_0, DType::q8_0, {}},
 };
 
 }  // namespace

@@ -12,8 +12,10 @@ std::size_t linear_scratch_bytes(std::uint64_t k) {
   const std::size_t decode = kDecodeRows * k * kRow;
   const std::size_t integers = kSlabCodes * (kTileRows * kRow + kSlabPanels * kDecoded);
   const std::size_t floats = (kTileRows + kSlabPanels * kPanel) * kSlabInputs * sizeof(float);
+  // Two panels of w8a8 made of w4a8's take no more than `decode`, shorter ones no more than this.
+  const std::size_t tokens = kTokenSlabBytes;
   const std::size_t words = kBf16SlabPanels * kBf16SlabInputs * kPanel * sizeof(std::uint16_t);
-  return std::max({decode, integers, floats, words}) + 4096;  // parts start on cache lines
+  return std::max({decode, integers, floats, tokens, words}) + 4096;  // parts start on cache lines
 }
 
 }  // namespace halfbyte

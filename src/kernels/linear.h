@@ -106,6 +106,8 @@ constexpr std::size_t kTileRows = 16;
 constexpr std::size_t kSlabPanels = 16;
 constexpr std::size_t kSlabCodes = 1024;  // a multiple of any block
 constexpr std::size_t kSlabInputs = 512;
+// Of weights of types with a scale a row that stay in the L2 cache; at least two panels do.
+constexpr std::size_t kTokenSlabBytes = std::size_t{256} << 10;
 // The slab of the bfloat16 kernels: half a megabyte.
 constexpr std::size_t kBf16SlabPanels = 16;
 constexpr std::size_t kBf16SlabInputs = 1024;

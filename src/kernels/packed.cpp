@@ -33,19 +33,21 @@ PackedFormat with_zero_points(DType dtype) {
           SubScale::zero, false,  packer.pack,      packer.unpack};
 }
 
-// A scale a row before all blocks.
-PackedFormat row_scaled(DType dtype, float outliers) {
+// A scale a row before all blocks, which hold a signed byte an input, as it is or as `bits`.
+PackedFormat row_scaled(DType dtype, std::uint32_t bits, SubScale sub, const BlockPacker& packer,
+                        float outliers = kNoOutliers) {
+  const std::uint32_t bytes = bits * 64 + (sub == SubScale::row_integers ? 16u : 0u);
   return {dtype,
           32,
-          512,
+          bytes,
           32,
           128,
-          8,
+          bits,
           false,
-          SubScale::row,
+          sub,
           false,
-          kPackRowInt8.pack,
-          kPackRowInt8.unpack,
+          packer.pack,
+          packer.unpack,
           outliers,
           16 * sizeof(float)};
 }
@@ -108,7 +110,7 @@ const std::byte* block_at(const PackedFormat& f, const std::byte* panel, std::si
 
 GroupScale group_scale(const PackedFormat& f, const std::byte* panel, const std::byte* block,
                        std::size_t g, std::size_t o) {
-  if (f.sub_scale == SubScale::row) return {read_float(panel + 4 * o), 0.0f};
+  if (f.panel_header != 0) return {read_float(panel + 4 * o), 0.0f};
   const float d = read_half(block + 2 * o);
   if (f.sub_scale == SubScale::zero) {
     const int zero = std::to_integer<int>(block[sub_scales_at(f) + o]);
@@ -128,6 +130,15 @@ GroupScale group_scale(const PackedFormat& f, const std::byte* panel, const std:
       return {d * static_cast<float>(code),
               m * static_cast<float>(std::to_integer<unsigned>(sub_min))};
     }
+  }
+}
+
+// What the 4-bit codes of w4a8 stand for, + 128 in 8 bits.
+void scale_codes(std::byte integers, std::uint8_t* four) {
+  const int scale = std::to_integer<int>(integers & std::byte{15}) + 1;
+  const int zero = std::to_integer<int>(integers >> 4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    four[i] = static_cast<std::uint8_t>((four[i] - zero) * scale + 128);
   }
 }
 
@@ -170,7 +181,9 @@ std::span<const PackedFormat> all_packed_formats() {
   constexpr SubScale kU8 = SubScale::u8;
   constexpr SubScale kI8 = SubScale::i8;
   static const PackedFormat table[] = {
-      floats(f32, 4, kPackF32), floats(f16, 2, kPackHalf), floats(bf16, 2, kPackHalf),
+      floats(f32, 4, kPackF32),
+      floats(f16, 2, kPackHalf),
+      floats(bf16, 2, kPackHalf),
       //     type  block group offset bits min    sub-scales        table
       blocks(q4_0, 32, 32, 8, 4, false, kNone, false, kPackQ4_0),
       blocks(q4_1, 32, 32, 0, 4, true, kNone, false, kPackQ4_1),
@@ -183,14 +196,22 @@ std::span<const PackedFormat> all_packed_formats() {
       blocks(q5_k, 256, 32, 0, 5, true, kU8, false, kPackQ5K),
       blocks(q6_k, 256, 16, 32, 6, false, kI8, false, kPackQ6K),
       blocks(iq4_nl, 32, 32, 128, 4, false, kNone, true, kPackQ4_0),
-      blocks(iq4_xs, 256, 32, 128, 4, false, kI8, true, kPackIq4Xs), with_zero_points<2, 32>(w2g32),
-      with_zero_points<2, 64>(w2g64), with_zero_points<2, 128>(w2g128),
-      with_zero_points<3, 32>(w3g32), with_zero_points<3, 64>(w3g64),
-      with_zero_points<3, 128>(w3g128), with_zero_points<4, 32>(w4g32),
-      with_zero_points<4, 64>(w4g64), with_zero_points<4, 128>(w4g128),
-      with_zero_points<8, 32>(w8g32), with_zero_points<8, 64>(w8g64),
-      with_zero_points<8, 128>(w8g128), row_scaled(w8a8, kNoOutliers),
-      row_scaled(int8, 6.0f),  // the limit of LLM.int8()
+      blocks(iq4_xs, 256, 32, 128, 4, false, kI8, true, kPackIq4Xs),
+      with_zero_points<2, 32>(w2g32),
+      with_zero_points<2, 64>(w2g64),
+      with_zero_points<2, 128>(w2g128),
+      with_zero_points<3, 32>(w3g32),
+      with_zero_points<3, 64>(w3g64),
+      with_zero_points<3, 128>(w3g128),
+      with_zero_points<4, 32>(w4g32),
+      with_zero_points<4, 64>(w4g64),
+      with_zero_points<4, 128>(w4g128),
+      with_zero_points<8, 32>(w8g32),
+      with_zero_points<8, 64>(w8g64),
+      with_zero_points<8, 128>(w8g128),
+      row_scaled(w8a8, 8, SubScale::row, kPackRowInt8),
+      row_scaled(int8, 8, SubScale::row, kPackRowInt8, 6.0f),  // the limit of LLM.int8()
+      row_scaled(w4a8, 4, SubScale::row_integers, kPackRowInt4),
   };
   return table;
 }
@@ -283,6 +304,7 @@ void decode_codes(const PackedFormat& format, const std::byte* panel, std::size_
       }
       std::uint8_t* four = codes + (step * kPanel + o) * 4;
       std::memcpy(four, &word, sizeof(word));
+      if (format.sub_scale == SubScale::row_integers) scale_codes(block[o], four);
       if (!format.table) continue;
       for (std::size_t i = 0; i < 4; ++i) four[i] = kIq4Codes[four[i]];
     }

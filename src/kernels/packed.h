@@ -2,14 +2,15 @@
 //
 // A matrix [n outputs, k inputs] becomes ceil(n/16) panels of 16 outputs (the last one padded with
 // zero blocks). Inside a panel the inputs follow each other in blocks (32 inputs for q4_0 ... q8_0
-// and iq4_nl, w8a8 and int8, 256 for the K-quants and iq4_xs, the group for w2g32 ... w8g128, 1 for
-// f32, f16, bf16). A block holds, for its 16 outputs side by side, first the scales, then the
+// and iq4_nl, w8a8, int8 and w4a8, 256 for the K-quants and iq4_xs, the group for w2g32 ... w8g128,
+// 1 for f32, f16, bf16). A block holds, for its 16 outputs side by side, first the scales, then the
 // codes:
 //
 //   scales    f16 d[16]; then, in types with a min, f16 m[16] or dmin[16]; then, in 256-blocks,
 //             8-bit sub-scales [group][16] (q4_k, q5_k: u8, its 6 bits; q6_k: i8; q3_k, iq4_xs: i8,
 //             its 6 bits minus 32; q2_k: the byte scale | min << 4), then for q4_k and q5_k the
-//             6-bit sub-mins as u8 [group][16]. w2g32 ... w8g128: f16 d[16], u8 zero[16]
+//             6-bit sub-mins as u8 [group][16]. w2g32 ... w8g128: f16 d[16], u8 zero[16]. w4a8: the
+//             bytes scale - 1 | zero << 4 [16], without d
 //   codes     for every 32 inputs the planes of their bits, high bits last: 4, 4+1, 4+2, 8, 2, 2+1.
 //             32 inputs are 8 steps of 4 inputs x 16 outputs; byte o*4+i of a step is input
 //             4*step+i of output o, which is what a 4-way dot product instruction (VNNI, AMX,
@@ -20,13 +21,14 @@
 //     1 bit   64 bytes: bit s is step s
 //   floats    f32, f16, bf16: the 16 outputs of each input, [k][16]
 //
-// w8a8 and int8 have no scales in their blocks, but one an output before all blocks of a panel: f32
-// [16].
+// w8a8, int8 and w4a8 have no float scales in their blocks, but one an output before all blocks of
+// a panel: f32 [16].
 //
 // Every weight is  scale * (code - offset) - min  with an unsigned code and an integer offset, so
 // one integer kernel serves all types (iq4_nl and iq4_xs: code = kIq4Codes[4-bit code]; types with
-// zero points: offset = 2^(bits - 1), min = d * (zero - offset), which is exact in f32). Packing is
-// a bijection: unpack gives the file's bytes back. Packed blocks are at most 4 % larger.
+// zero points: offset = 2^(bits - 1), min = d * (zero - offset), which is exact in f32; w4a8: code
+// = (4-bit code - zero) * scale + 128 in 8 bits). Packing is a bijection: unpack gives the file's
+// bytes back. Packed blocks are at most 4 % larger.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +44,8 @@ namespace halfbyte {
 
 // The 8-bit sub-scales of a block: none, unsigned, signed, or scale | min << 4. zero: no sub-scale,
 // but one zero point that all groups of the block share, as they share d. row: no scales at all in
-// the block, but one a row.
-enum class SubScale : std::uint8_t { none, u8, i8, nibbles, zero, row };
+// the block, but one a row. row_integers: the same, and in the block integers that change codes.
+enum class SubScale : std::uint8_t { none, u8, i8, nibbles, zero, row, row_integers };
 
 // One row of the layout table. The fields from `group` to `table` describe quantized types.
 struct PackedFormat {

@@ -18,9 +18,9 @@ struct BlockPacker {
 
 extern const BlockPacker kPackF32, kPackHalf;  // packed_floats.cpp
 extern const BlockPacker kPackQ4_0, kPackQ4_1, kPackQ5_0, kPackQ5_1, kPackQ8_0;  // packed_32.cpp
-template <std::size_t Words>            // of a block's codes in the file
-BlockPacker group_packer();             // packed_groups.cpp: w2g32 ... w8g128
-extern const BlockPacker kPackRowInt8;  // packed_rows.cpp: w8a8, int8
+template <std::size_t Words>                          // of a block's codes in the file
+BlockPacker group_packer();                           // packed_groups.cpp: w2g32 ... w8g128
+extern const BlockPacker kPackRowInt8, kPackRowInt4;  // packed_rows.cpp: w8a8 and int8; w4a8
 extern const BlockPacker kPackQ2K, kPackQ3K, kPackQ4K, kPackQ5K, kPackQ6K, kPackIq4Xs;  // _256.cpp
 
 namespace packing {

@@ -84,13 +84,15 @@ constexpr auto kTypes = std::to_array<DTypeInfo>({
     with_zero_points<8, 128>(DType::w8g128, "w8g128"),
     row_int8(DType::w8a8, "w8a8"),
     row_int8(DType::int8, "int8"),
+    {DType::w4a8, "w4a8", 32, 17, -1, "", blocks::decode_row_int4, blocks::encode_row_int4,
+     blocks::encode_weighted_row_int4, sizeof(float)},
 });
 
 constexpr bool in_enum_order() {
   for (std::size_t i = 0; i < kTypes.size(); ++i) {
     if (static_cast<std::size_t>(kTypes[i].dtype) != i) return false;
   }
-  return kTypes.back().dtype == DType::int8;  // the last of the enum
+  return kTypes.back().dtype == DType::w4a8;  // the last of the enum
 }
 static_assert(in_enum_order(), "info() indexes the table with the enum");
 

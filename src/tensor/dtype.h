@@ -2,8 +2,8 @@
 //
 // A block type packs `block` consecutive elements of a row (its last dimension) into `block_bytes`.
 // Plain types have block == 1. A type may also put something before the blocks of each row
-// (`row_header`): w8a8 and int8 have one scale a row there. Source of ids and layouts: the GGUF
-// specification and ggml's published block formats.
+// (`row_header`): w8a8, int8 and w4a8 have one scale a row there. Source of ids and layouts: the
+// GGUF specification and ggml's published block formats.
 #pragma once
 
 #include <cstddef>
@@ -55,6 +55,9 @@ enum class DType : std::uint8_t {
   // inputs quantized by token: all of them, or (LLM.int8()) without their outliers.
   w8a8,
   int8,
+  // tensor/blocks/row_int4.cpp: an f32 scale, then groups of 4-bit codes that an integer scale and
+  // a zero point of each group turn into signed bytes; inputs as w8a8's.
+  w4a8,
 };
 
 // dst[n] = src decoded; n is a multiple of the block. src need not be aligned. Of a type with a row

@@ -8,6 +8,8 @@
 #include "tensor/blocks/grid_fit.h"
 #include "tensor/blocks/iq4_levels.h"
 #include "tensor/blocks/packers.h"
+#include "tensor/blocks/row_int4.h"
+#include "tensor/blocks/row_int8.h"
 #include "tensor/blocks/shapes.h"
 #include "tensor/blocks/zero_points.h"
 
@@ -52,6 +54,20 @@ constexpr Grid row(DType dtype, const float* levels, Pack pack) {
           pack};
 }
 
+constexpr Grid row_int8(DType dtype) {
+  const auto& levels = kIntegers<-127, 127>;
+  return {dtype,
+          32,
+          32,
+          static_cast<std::uint32_t>(levels.size()),
+          levels.data(),
+          true,
+          blocks::fit_row_int8,
+          blocks::project_row_int8,
+          blocks::pack_row_int8,
+          blocks::row_scale_int8};
+}
+
 constexpr auto kGrids = std::to_array<Grid>({
     row<blocks::kShapeQ4_0>(DType::q4_0, kIntegers<-8, 7>.data(), blocks::pack_q4_0),
     row<blocks::kShapeQ4_1>(DType::q4_1, kIntegers<0, 15>.data(), blocks::pack_q4_1),
@@ -65,6 +81,10 @@ constexpr auto kGrids = std::to_array<Grid>({
     row<blocks::kShapeQ6_K>(DType::q6_k, kIntegers<-32, 31>.data(), blocks::pack_q6_k),
     row<blocks::kShapeIq4Nl>(DType::iq4_nl, blocks::kIq4Levels.data(), blocks::pack_iq4_nl),
     row<blocks::kShapeIq4Xs>(DType::iq4_xs, blocks::kIq4Levels.data(), blocks::pack_iq4_xs),
+    row_int8(DType::w8a8),
+    row_int8(DType::int8),
+    {DType::w4a8, 32, 32, 16, kIntegers<0, 15>.data(), true, blocks::fit_row_int4,
+     blocks::project_row_int4, blocks::pack_row_int4, blocks::row_scale_int4},
 });
 
 template <unsigned kBits, std::size_t kGroup, blocks::ZeroPoint kZero>

@@ -20,6 +20,7 @@ namespace halfbyte {
 struct GridBlock {
   std::array<float, 16> scale{};  // by group, as decoding computes them
   std::array<float, 16> min{};
+  float row = 0.0f;     // of types with a row header: its scale, set before the block is fitted
   std::uint16_t d = 0;  // as stored: halves (of q4_1 and q5_1 dmin is the negated minimum)
   std::uint16_t dmin = 0;
   std::array<std::uint8_t, 16> sub_scale{};  // as stored, with the type's offset or sign
@@ -44,6 +45,9 @@ struct Grid {
   void (*project)(const float* scale, const float* min, const float* weights, GridBlock& block);
   // dst = the packed block of codes[block].
   void (*pack)(const GridBlock& block, const std::uint8_t* codes, std::byte* dst);
+  // The scale of a row x[n], for all its blocks and for its header, an f32; nullptr for types that
+  // have none. importance as above.
+  float (*row_scale)(const float* x, const float* importance, std::size_t n) = nullptr;
 
   [[nodiscard]] std::size_t groups() const { return block / group; }
 };

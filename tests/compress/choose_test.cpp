@@ -90,6 +90,7 @@ TEST(Choose, TypesWithAMethodOfTheirOwn) {
   EXPECT_EQ(choose(seen, "int8", "").method, "int8");
   EXPECT_EQ(choose(blind, "w8a8", "").method, "rtn");
   EXPECT_EQ(choose(seen, "w8a8", "").method, "smooth");
+  EXPECT_EQ(choose(seen, "w4a8", "").method, "awq");
 }
 
 // A rule's type can be written wherever the rule says so.

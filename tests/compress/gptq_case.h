@@ -20,9 +20,9 @@ struct GptqCase {
   std::vector<float> hessian;  // [k, k]
 
   // H of `inputs` vectors.
-  GptqCase(std::size_t rows, std::size_t columns, std::size_t inputs)
+  GptqCase(std::size_t rows, std::size_t columns, std::size_t inputs, std::size_t seed = 0)
       : n(rows), k(columns), weights(rows * columns), hessian(columns * columns) {
-    std::mt19937 random(static_cast<std::uint32_t>(rows + columns));
+    std::mt19937 random(static_cast<std::uint32_t>(rows + columns + seed));
     std::normal_distribution<float> normal;
     for (float& w : weights) w = 0.05f * normal(random);
     std::vector<float> size(k);

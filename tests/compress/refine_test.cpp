@@ -136,10 +136,12 @@ TEST(BlockGraph, CrossAttentionIsRefused) {
 constexpr std::size_t kRows = 6;
 constexpr std::size_t kInputs = 512;
 
+// Those without scales of whole rows, which are not learned.
 std::vector<const Grid*> all_grids() {
   std::vector<const Grid*> grids;
   for (const DTypeInfo& type : all_dtypes()) {
-    if (const Grid* const grid = find_grid(type.dtype)) grids.push_back(grid);
+    const Grid* const grid = find_grid(type.dtype);
+    if (grid != nullptr && grid->row_scale == nullptr) grids.push_back(grid);
   }
   return grids;
 }

@@ -1,5 +1,5 @@
-// w8a8 and int8: what is written is what the encoder gives, is read back, runs the same on any
-// number of threads, and is refused where no format can hold it.
+// w8a8, int8 and w4a8: what is written is what the encoder gives, is read back, runs the same on
+// any number of threads, and is refused where no format can hold it.
 #include <cmath>
 
 #include <gmock/gmock.h>
@@ -34,7 +34,7 @@ class RowInt8 : public ::testing::TestWithParam<std::string> {
   ThreadPool pool_{2};
 };
 
-INSTANTIATE_TEST_SUITE_P(Types, RowInt8, ::testing::Values("w8a8", "int8"),
+INSTANTIATE_TEST_SUITE_P(Types, RowInt8, ::testing::Values("w8a8", "int8", "w4a8"),
                          [](const auto& test) { return test.param; });
 
 TEST_P(RowInt8, BundleHoldsTheEncodersRows) {

@@ -96,7 +96,7 @@ TEST(Registry, AttentionOfPrefillIsBf16WhereTheCpuHasIt) {
 // No tiles serve types with a scale a row: they stay with integers.
 TEST(Registry, RowScaledTypesPrefillInIntegersEverywhere) {
   using enum CpuFeature;
-  for (const DType type : {DType::w8a8, DType::int8}) {
+  for (const DType type : {DType::w8a8, DType::int8, DType::w4a8}) {
     const LinearChoice all = choose_linear(type, std::nullopt, {~0u});
     EXPECT_EQ(all.prefill->isa, "avx512vnni");
     EXPECT_NE(all.prefill->token, nullptr);
@@ -107,6 +107,7 @@ TEST(Registry, RowScaledTypesPrefillInIntegersEverywhere) {
   }
   EXPECT_EQ(choose_linear(DType::int8, std::nullopt, {}).outliers, 6.0f);
   EXPECT_EQ(choose_linear(DType::w8a8, std::nullopt, {}).outliers, kNoOutliers);
+  EXPECT_EQ(choose_linear(DType::w4a8, std::nullopt, {}).outliers, kNoOutliers);
 }
 #endif
 

@@ -34,51 +34,79 @@ std::vector<float> run(const LinearKernel& kernel, const PackedMatrix& w, Inputs
   return y;
 }
 
-std::vector<LinearKernel> runnable_kernels() {
+std::vector<LinearKernel> runnable_kernels(std::initializer_list<DType> types) {
   std::vector<LinearKernel> kernels;
   for (const IsaRows* isa : all_isas()) {
     for (const LinearKernel& kernel : isa->linear) {
       const bool runs = kernel.token != nullptr && detect_cpu_features().includes(kernel.needs);
-      if (runs && kernel.weight == DType::int8) kernels.push_back(kernel);
+      const bool wanted = std::find(types.begin(), types.end(), kernel.weight) != types.end();
+      if (runs && wanted) kernels.push_back(kernel);
     }
   }
   return kernels;
 }
 
+std::string test_name(const ::testing::TestParamInfo<LinearKernel>& test) {
+  std::string text(test.param.name);
+  std::replace(text.begin(), text.end(), '.', '_');
+  return text;
+}
+
+// w8a8's are those of int8.
 class TokenKernel : public ::testing::TestWithParam<LinearKernel> {};
+INSTANTIATE_TEST_SUITE_P(Kernels, TokenKernel,
+                         ::testing::ValuesIn(runnable_kernels({DType::int8, DType::w4a8})),
+                         test_name);
 
-INSTANTIATE_TEST_SUITE_P(Kernels, TokenKernel, ::testing::ValuesIn(runnable_kernels()),
-                         [](const auto& test) {
-                           std::string text(test.param.name);
-                           std::replace(text.begin(), text.end(), '.', '_');
-                           return text;
-                         });
+class OutlierKernel : public ::testing::TestWithParam<LinearKernel> {};
+INSTANTIATE_TEST_SUITE_P(Kernels, OutlierKernel,
+                         ::testing::ValuesIn(runnable_kernels({DType::int8})), test_name);
 
-// Integer sums and one order of products: there is nothing left to differ in.
+// Integer sums and one order of products: there is nothing left to differ in. The longest rows are
+// so long that not all panels fit the cache at once.
 TEST_P(TokenKernel, HasTheBitsOfTheReference) {
-  const LinearKernel& reference =
-      *select_linear(DType::int8, Phase::decode, Compute::int8, CpuFeatures{});
-  for (const std::size_t rows : {1u, 2u, 5u, 16u, 17u, 40u}) {
-    for (const std::uint64_t k : {32u, 64u, 96u, 544u}) {
-      const FileMatrix file(DType::int8, 53, k);
+  const DType type = GetParam().weight;
+  const LinearKernel& reference = *select_linear(type, Phase::decode, Compute::int8, CpuFeatures{});
+  for (const std::size_t rows : {1u, 2u, 3u, 4u, 5u, 16u, 17u, 40u}) {
+    for (const std::uint64_t k : {32u, 64u, 96u, 544u, 8192u}) {
+      if (k == 8192 && rows != 2 && rows != 17) continue;
+      const FileMatrix file(type, 53, k);
       const Packed packed(file.view);
       Inputs inputs(rows, k);
       put_outliers(inputs, 20.0f);
-      inputs.by_token(kLimit);
+      inputs.by_token(find_packed_format(type)->outliers);
       EXPECT_EQ(run(GetParam(), packed.matrix, inputs), run(reference, packed.matrix, inputs))
           << rows << " rows of " << k;
     }
   }
 }
 
+// A block's integers and codes of w4a8, or a code of int8, and what they stand for.
+struct Extreme {
+  std::byte integers;
+  std::byte codes;
+  float value;
+};
+Extreme extreme(DType type, bool high) {
+  if (type == DType::int8)
+    return {{}, high ? std::byte{127} : std::byte{128}, high ? 127.f : -128.f};
+  if (high) return {std::byte{0x6D}, std::byte{0xFF}, 9 * 14};
+  return {std::byte{0x8F}, std::byte{0x00}, -8 * 16};
+}
+
 TEST_P(TokenKernel, ExtremeCodesDoNotOverflow) {
   constexpr std::uint64_t k = kMaxTokenInputs;
-  FileMatrix file(DType::int8, 2, k);
+  const DType type = GetParam().weight;
+  FileMatrix file(type, 2, k);
   const float scale = 1.0f;
   for (std::uint64_t row = 0; row < 2; ++row) {
-    std::byte* at = file.bytes.data() + row * (sizeof(scale) + k);
+    const Extreme block = extreme(type, row == 1);
+    std::byte* at = file.bytes.data() + row * *row_bytes(type, k);
     std::memcpy(at, &scale, sizeof(scale));
-    std::fill_n(at + sizeof(scale), k, row == 0 ? std::byte{0x80} : std::byte{0x7F});
+    at += sizeof(scale);
+    const std::size_t step = info(type).block_bytes;
+    std::fill_n(at, k / 32 * step, block.codes);
+    for (std::uint64_t i = 0; type == DType::w4a8 && i < k / 32; ++i) at[i * step] = block.integers;
   }
   const Packed packed(file.view);
   Inputs inputs(2, k);
@@ -86,14 +114,14 @@ TEST_P(TokenKernel, ExtremeCodesDoNotOverflow) {
   std::fill_n(inputs.x.begin() + k, k, -127.0f);
   inputs.by_token(kNoOutliers);
   const std::vector<float> y = run(GetParam(), packed.matrix, inputs);
-  const float low = 128.0f * 127.0f * static_cast<float>(k);
-  const float high = 127.0f * 127.0f * static_cast<float>(k);
-  EXPECT_EQ(y, (std::vector<float>{-low, high, low, -high}));
+  const float low = extreme(type, false).value * 127.0f * static_cast<float>(k);
+  const float high = extreme(type, true).value * 127.0f * static_cast<float>(k);
+  EXPECT_EQ(y, (std::vector<float>{low, high, -low, -high}));
 }
 
 // The point of LLM.int8(): a few large features take the resolution of all others, unless they are
 // taken out.
-TEST_P(TokenKernel, OutliersTakenOutKeepTheOthersPrecise) {
+TEST_P(OutlierKernel, OutliersTakenOutKeepTheOthersPrecise) {
   const std::uint64_t n = 64, k = 1024;
   std::vector<float> weights(n * k), row(k);
   std::minstd_rand random(5);

@@ -69,8 +69,8 @@ TEST(SearchGolden, EveryBlockType) {
   ASSERT_GT(rows.size(), kImportances);
   int types = 0;
   for (const DTypeInfo& type : all_dtypes()) {
-    const bool scaled_blocks = is_quantized(type.dtype) && type.row_header == 0;
-    EXPECT_EQ(type.encode_weighted != nullptr, scaled_blocks) << type.name;
+    const bool one_scale = type.dtype == DType::w8a8 || type.dtype == DType::int8;
+    EXPECT_EQ(type.encode_weighted != nullptr, is_quantized(type.dtype) && !one_scale) << type.name;
     if (!is_quantized(type.dtype) || type.ggml_type < 0) continue;  // ggml has no zero points
     ++types;
     expect_golden(type, rows);

@@ -27,7 +27,10 @@ constexpr double kLeastSize = 1e-12;  // of a row's mean square
 
 const Grid& need_grid(DType dtype, bool symmetric) {
   const Grid* const grid = symmetric ? find_symmetric_grid(dtype) : find_grid(dtype);
-  if (grid == nullptr) fail_usage(fmt::format("refine cannot choose codes of {} yet", name(dtype)));
+  // Scales of whole rows are not learned.
+  if (grid == nullptr || grid->row_scale != nullptr) {
+    fail_usage(fmt::format("refine cannot choose codes of {} yet", name(dtype)));
+  }
   return *grid;
 }
 

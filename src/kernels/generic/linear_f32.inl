@@ -1,4 +1,5 @@
-// Linear kernels in f32 for any vector type V (generic/linear_layouts.inl comes first).
+// Linear kernels in f32 for any vector type V (generic/linear_layouts.inl and
+// generic/row_codes.inl come first).
 //
 // Each y is one chain of fused multiply-adds over ascending inputs, however many rows or panels are
 // computed together. Float weights have a decode kernel that reads packed memory; prefill, and the
@@ -126,26 +127,30 @@ struct QuantizedSlab {
   }
 };
 
-// Types with a scale a row, before the panel's blocks of 8-bit codes.
+// Types with a scale a row.
+template <typename Codes>
 struct RowScaledSlab {
   static void decode(const PackedMatrix& w, std::uint64_t panel, std::size_t first,
                      std::size_t count, float* dst) {
-    constexpr int kOffset = V::kSigned8 ? 0 : 128;
-    const std::byte* at = w.data + panel * (kPanel * sizeof(float) + w.k * kPanel);
-    const std::byte* steps = at + kPanel * sizeof(float) + first * kPanel;
-    for (std::size_t part = 0; part < kParts; ++part) {
-      const typename V::Float scales =
-          V::load_f32(reinterpret_cast<const float*>(at) + part * V::kLanes);
-      for (std::size_t i = 0; i < count; i += 4) {
-        const typename V::Int codes =
-            V::from_unsigned(V::load(steps + i * kPanel + part * 4 * V::kLanes));
-        unroll<4>([&](auto byte) HALFBYTE_INLINE_LAMBDA {
-          const typename V::Float code =
-              V::template code_to_float<decltype(byte)::value, true>(codes, kOffset);
-          V::store_f32(dst + (i + byte) * kPanel + part * V::kLanes, V::mul(scales, code));
-        });
+    const std::byte* at = w.data + panel * Codes::panel_bytes(w.k);
+    for (int part = 0; part < kParts; ++part) {
+      const typename V::Float scales = row_scales(at, part);
+      for (std::size_t i = 0; i < count; i += 32) {
+        typename V::Int codes[8];
+        Codes::template load<kCodeOffset>(at, (first + i) / 32, part, codes);
+        decode_group(codes, scales, dst + i * kPanel + part * V::kLanes);
       }
     }
+  }
+  static HALFBYTE_INLINE void decode_group(const typename V::Int* codes, typename V::Float scales,
+                                           float* dst) {
+    unroll<8>([&](auto s) HALFBYTE_INLINE_LAMBDA {
+      unroll<4>([&](auto byte) HALFBYTE_INLINE_LAMBDA {
+        const typename V::Float code =
+            V::template code_to_float<decltype(byte)::value, true>(codes[s], kCodeOffset);
+        V::store_f32(dst + (4 * s + byte) * kPanel, V::mul(scales, code));
+      });
+    });
   }
 };
 
@@ -252,11 +257,11 @@ constexpr LinearRow kF32Rows[] = {
        linear_slabs<QuantizedSlab<k_##type>>},
 #include "kernels/quantized_types.inc"
 #undef HALFBYTE_QUANTIZED
-#define HALFBYTE_ROW_SCALED(type)                                              \
+#define HALFBYTE_ROW_SCALED(type, Codes)                                       \
   {HALFBYTE_ISA_NAME "." #type ".f32.decode", DType::type, false, nullptr,     \
-   linear_slabs<RowScaledSlab>},                                               \
+   linear_slabs<RowScaledSlab<Codes>>},                                        \
       {HALFBYTE_ISA_NAME "." #type ".f32.prefill", DType::type, true, nullptr, \
-       linear_slabs<RowScaledSlab>},
+       linear_slabs<RowScaledSlab<Codes>>},
 #include "kernels/row_scaled_types.inc"
 #undef HALFBYTE_ROW_SCALED
 };

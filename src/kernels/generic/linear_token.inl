@@ -1,6 +1,7 @@
 // Kernels of the types with one scale a row against inputs with one scale a row, for any vector
-// type V (generic/unroll.inl comes first). Both scales stay outside: inside there are loads and
-// integer dot products alone, and codes of weights and inputs are read where they lie.
+// type V (generic/row_codes.inl comes first). Both scales stay outside: inside there are loads and
+// integer dot products alone, and 8-bit codes of weights and those of inputs are read where they
+// lie. How codes are stored is a type, RowInt8 or RowInt4.
 //
 // One loop serves both phases. Integer sums are exact in any order, so y does not depend on how
 // many rows or panels share a loop, nor on the instruction set.
@@ -16,16 +17,17 @@ constexpr int kWideRows = V::kLanes == 16 ? 8 : 4;
 constexpr int kWidePanels = V::kLanes == 16 ? 2 : 1;
 constexpr int kFewRows = 4;  // up to here memory is what counts
 constexpr int kStreamRows = V::kDecodeSums / (kStreams * kParts);  // with kStreams panels
-constexpr int kHidden = 4;                               // sums that hide a dot product's latency
-constexpr std::int32_t kOffset = V::kSigned8 ? 0 : 128;  // of the codes that V multiplies with
-constexpr std::size_t kPanelHeader = kPanel * sizeof(float);
-constexpr std::size_t kSlabBytes = std::size_t{256} << 10;  // of weights that stay in the L2 cache
+constexpr int kHidden = 4;  // sums that hide a dot product's latency
 
-inline std::size_t panel_bytes(const PackedMatrix& w) {
-  return kPanelHeader + w.k * kPanel;
+template <typename Codes>
+const std::byte* panel_at(const PackedMatrix& w, std::uint64_t panel) {
+  return w.data + panel * Codes::panel_bytes(w.k);
 }
-inline const std::byte* panel_at(const PackedMatrix& w, std::uint64_t panel) {
-  return w.data + panel * panel_bytes(w);
+// Panels that stay in the cache, whole runs of `together`.
+template <typename Codes>
+std::uint64_t slab_panels(const PackedMatrix& w, std::uint64_t together) {
+  const std::uint64_t fit = kTokenSlabBytes / Codes::panel_bytes(w.k);
+  return fit < together ? together : fit / together * together;
 }
 
 // Rows that follow each other in a block of the inputs: row r of step s at codes + s * step + 64 r.
@@ -69,11 +71,11 @@ HALFBYTE_INLINE void add_steps(const std::byte* weights, std::size_t bytes,
 
 // All inputs of R rows and `Panels` panels.
 template <int Panels, int R>
-HALFBYTE_INLINE void sum_inputs(const PackedMatrix& w, std::uint64_t panel, const TokenTile& tile,
-                                Sums<Panels * kParts, R>& sums) {
+HALFBYTE_INLINE void sum_inputs(RowInt8, const PackedMatrix& w, std::uint64_t panel,
+                                const TokenTile& tile, Sums<Panels * kParts, R>& sums) {
   constexpr int kVectors = Panels * kParts;
-  const std::size_t bytes = panel_bytes(w);
-  const std::byte* weights = panel_at(w, panel) + kPanelHeader;
+  const std::size_t bytes = RowInt8::panel_bytes(w.k);
+  const std::byte* weights = panel_at<RowInt8>(w, panel) + kPanelHeader;
   const std::int8_t* codes = tile.codes;
   for (std::size_t i = 0; i + kTokenInputs <= w.k; i += kTokenInputs) {
     if constexpr (R <= kFewRows) {
@@ -96,29 +98,26 @@ inline std::size_t outputs_of(const PackedMatrix& w, std::uint64_t panel, int pa
   const std::uint64_t left = column < w.n ? w.n - column : 0;
   return left < V::kLanes ? static_cast<std::size_t>(left) : std::size_t{V::kLanes};
 }
-HALFBYTE_INLINE typename V::Float scales_of(const PackedMatrix& w, std::uint64_t panel, int part) {
-  return V::load_f32(reinterpret_cast<const float*>(panel_at(w, panel)) + part * V::kLanes);
-}
 
-template <int Panels, int R>
+template <typename Codes, int Panels, int R>
 void panels_times_rows(const PackedMatrix& w, std::uint64_t panel, const TokenRows& x,
                        const TokenTile& tile, const LinearOutput& out) {
   constexpr int kVectors = Panels * kParts;
   constexpr int kCount = kChains<kVectors, R>;
   Sums<kVectors, R> sums;
   unroll<kVectors * R>([&](auto i) HALFBYTE_INLINE_LAMBDA {
-    const std::int32_t start = -kOffset * x.sums[tile.first_row + i % R];
+    const std::int32_t start = -kCodeOffset * x.sums[tile.first_row + i % R];
     const std::int32_t zero = 0;
     unroll<kCount>([&](auto c) HALFBYTE_INLINE_LAMBDA {
       sums[i / R][i % R][c] = V::broadcast_int(c == 0 ? &start : &zero);
     });
   });
-  sum_inputs<Panels, R>(w, panel, tile, sums);
+  sum_inputs<Panels, R>(Codes{}, w, panel, tile, sums);
   unroll<kVectors>([&](auto v) HALFBYTE_INLINE_LAMBDA {
     const std::uint64_t p = panel + v / kParts;
     const std::size_t count = outputs_of(w, p, v % kParts);
     if (count == 0) return;
-    const typename V::Float scales = scales_of(w, p, v % kParts);
+    const typename V::Float scales = row_scales(panel_at<Codes>(w, p), v % kParts);
     float* y = out.y + tile.first_row * out.stride + p * kPanel + v % kParts * V::kLanes;
     unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
       unroll<kCount - 1>([&](auto c) HALFBYTE_INLINE_LAMBDA {
@@ -131,13 +130,13 @@ void panels_times_rows(const PackedMatrix& w, std::uint64_t panel, const TokenRo
 }
 
 // Rows [row, end) of one block in tiles of R while there are enough, then in smaller ones.
-template <int Panels, int R>
+template <typename Codes, int Panels, int R>
 void panels_times_block(const PackedMatrix& w, std::uint64_t panel, const TokenRows& x,
                         std::size_t row, std::size_t end, const LinearOutput& out) {
   for (; row + R <= end; row += R) {
-    panels_times_rows<Panels, R>(w, panel, x, tile_at(x, row), out);
+    panels_times_rows<Codes, Panels, R>(w, panel, x, tile_at(x, row), out);
   }
-  if constexpr (R > 1) panels_times_block<Panels, R / 2>(w, panel, x, row, end, out);
+  if constexpr (R > 1) panels_times_block<Codes, Panels, R / 2>(w, panel, x, row, end, out);
 }
 
 // A slab of panels meets one block of rows after the other: it stays in the L2 cache.
@@ -146,7 +145,9 @@ inline void slab_times_rows(const PackedMatrix& w, std::uint64_t begin, std::uin
   for (std::size_t row = 0; row < x.rows; row += kTokenRows) {
     const std::size_t last = x.rows - row < kTokenRows ? x.rows : row + kTokenRows;
     const auto in_panels = [&]<int Panels, int R>(Constant<Panels>, Constant<R>, std::uint64_t p) {
-      for (; p + Panels <= end; p += Panels) panels_times_block<Panels, R>(w, p, x, row, last, out);
+      for (; p + Panels <= end; p += Panels) {
+        panels_times_block<RowInt8, Panels, R>(w, p, x, row, last, out);
+      }
       return p;
     };
     const std::uint64_t done =
@@ -179,39 +180,39 @@ inline std::size_t list_outliers(const TokenRows& x, std::size_t row, Outlier* l
 HALFBYTE_INLINE typename V::Float code_of(typename V::Int codes, std::uint32_t byte) {
   switch (byte) {
     case 0:
-      return V::template code_to_float<0, true>(codes, kOffset);
+      return V::template code_to_float<0, true>(codes, kCodeOffset);
     case 1:
-      return V::template code_to_float<1, true>(codes, kOffset);
+      return V::template code_to_float<1, true>(codes, kCodeOffset);
     case 2:
-      return V::template code_to_float<2, true>(codes, kOffset);
+      return V::template code_to_float<2, true>(codes, kCodeOffset);
     default:
-      return V::template code_to_float<3, true>(codes, kOffset);
+      return V::template code_to_float<3, true>(codes, kCodeOffset);
   }
 }
 
 // y += scale * the sum of code * outlier, for one row and panel.
 inline void add_outliers(const PackedMatrix& w, std::uint64_t panel, const Outlier* list,
                          std::size_t count, float* y) {
-  const std::byte* steps = panel_at(w, panel) + kPanelHeader;
+  const std::byte* const scales = panel_at<RowInt8>(w, panel);
   unroll<kParts>([&](auto part) HALFBYTE_INLINE_LAMBDA {
     typename V::Float sum = V::zero();
     for (std::size_t i = 0; i < count; ++i) {
-      const std::byte* at = steps + list[i].input / 4 * 64 + part * 4 * V::kLanes;
+      const std::byte* at = scales + kPanelHeader + list[i].input / 4 * 64 + part * 4 * V::kLanes;
       const typename V::Float code = code_of(V::from_unsigned(V::load(at)), list[i].input % 4);
       sum = V::multiply_add(code, V::broadcast(list[i].value), sum);
     }
     const std::size_t outputs = outputs_of(w, panel, part);
     float* to = y + panel * kPanel + part * V::kLanes;
     if (outputs == 0) return;
-    V::store_some(to, V::multiply_add(scales_of(w, panel, part), sum, V::load_some(to, outputs)),
+    V::store_some(to, V::multiply_add(row_scales(scales, part), sum, V::load_some(to, outputs)),
                   outputs);
   });
 }
 
 void linear_token(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end, const TokenRows& x,
                   const LinearOutput& out, std::byte* scratch) noexcept {
-  const std::size_t fit = kSlabBytes / panel_bytes(w);
-  const std::uint64_t panels = fit < kStreams ? kStreams : fit / kStreams * kStreams;
+  constexpr std::uint64_t kTogether = kStreams > kWidePanels ? kStreams : kWidePanels;
+  const std::uint64_t panels = slab_panels<RowInt8>(w, kTogether);
   for (std::uint64_t p = begin; p < end; p += panels) {
     slab_times_rows(w, p, end - p < panels ? end : p + panels, x, out);
   }
@@ -225,23 +226,3 @@ void linear_token(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
     }
   }
 }
-
-constexpr LinearRow kTokenRowsTable[] = {
-#define HALFBYTE_ROW_SCALED(type)              \
-  {HALFBYTE_ISA_NAME "." #type ".decode",      \
-   DType::type,                                \
-   false,                                      \
-   nullptr,                                    \
-   nullptr,                                    \
-   nullptr,                                    \
-   linear_token},                              \
-      {HALFBYTE_ISA_NAME "." #type ".prefill", \
-       DType::type,                            \
-       true,                                   \
-       nullptr,                                \
-       nullptr,                                \
-       nullptr,                                \
-       linear_token},
-#include "kernels/row_scaled_types.inc"
-#undef HALFBYTE_ROW_SCALED
-};

@@ -14,6 +14,12 @@ namespace halfbyte::blocks {
 void decode_row_int8(const std::byte* src, float* dst, std::size_t n);
 void encode_row_int8(const float* src, std::byte* dst, std::size_t n);
 
+// row_int4.cpp: a whole row, an f32 scale and 4 bits an element in groups with integer scales
+void decode_row_int4(const std::byte* src, float* dst, std::size_t n);
+void encode_row_int4(const float* src, std::byte* dst, std::size_t n);
+void encode_weighted_row_int4(const float* src, const float* importance, std::byte* dst,
+                              std::size_t n);
+
 // plain.cpp
 void decode_f32(const std::byte* src, float* dst, std::size_t n);
 void decode_f16(const std::byte* src, float* dst, std::size_t n);

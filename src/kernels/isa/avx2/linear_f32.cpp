@@ -18,6 +18,7 @@ namespace {
 #include "kernels/isa/avx2/vector_256.inl"
 #include "kernels/isa/avx2/vector.inl"
 #include "kernels/generic/linear_layouts.inl"
+#include "kernels/generic/row_codes.inl"
 #include "kernels/generic/linear_f32.inl"
 // clang-format on
 

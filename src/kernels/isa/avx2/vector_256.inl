@@ -32,6 +32,18 @@ struct Vector256 {
   static HALFBYTE_INLINE Int flip_high_bits(Int codes) {
     return _mm256_xor_si256(codes, _mm256_set1_epi8(static_cast<char>(0x80)));
   }
+  // kLanes bytes, each in a lane of its own.
+  static HALFBYTE_INLINE Int load_bytes(const std::byte* p) {
+    return _mm256_cvtepu8_epi32(bytes(p));
+  }
+  // The lowest byte of each lane in all four.
+  static HALFBYTE_INLINE Int spread_bytes(Int v) {
+    const __m128i lowest = _mm_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12);
+    return _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(lowest));
+  }
+  // Of halves of lanes, modulo 2^16.
+  static HALFBYTE_INLINE Int multiply_halves(Int a, Int b) { return _mm256_mullo_epi16(a, b); }
+  static HALFBYTE_INLINE Int subtract_bytes(Int a, Int b) { return _mm256_sub_epi8(a, b); }
   static HALFBYTE_INLINE Int lookup_iq4(Int nibbles) {
     const __m128i table = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kIq4Codes));
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), nibbles);

@@ -17,6 +17,7 @@ namespace {
 #include "kernels/generic/unroll.inl"
 #include "kernels/isa/avx512vnni/vector.inl"
 #include "kernels/generic/linear_layouts.inl"
+#include "kernels/generic/row_codes.inl"
 #include "kernels/generic/linear_f32.inl"
 // clang-format on
 

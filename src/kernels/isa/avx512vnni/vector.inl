@@ -27,6 +27,18 @@ struct V {
     return _mm512_ternarylogic_epi32(a, v, _mm512_set1_epi8(static_cast<char>(byte)), 0xF8);
   }
   static HALFBYTE_INLINE Int from_unsigned(Int codes) { return codes; }
+  // kLanes bytes, each in a lane of its own.
+  static HALFBYTE_INLINE Int load_bytes(const std::byte* p) {
+    return _mm512_cvtepu8_epi32(bytes(p));
+  }
+  // The lowest byte of each lane in all four.
+  static HALFBYTE_INLINE Int spread_bytes(Int v) {
+    const __m128i lowest = _mm_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12);
+    return _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(lowest));
+  }
+  // Of halves of lanes, modulo 2^16.
+  static HALFBYTE_INLINE Int multiply_halves(Int a, Int b) { return _mm512_mullo_epi16(a, b); }
+  static HALFBYTE_INLINE Int subtract_bytes(Int a, Int b) { return _mm512_sub_epi8(a, b); }
   static HALFBYTE_INLINE Int iq4_codes(Int nibbles) {
     const __m128i table = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kIq4Codes));
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), nibbles);

@@ -21,7 +21,10 @@ constexpr std::size_t kAhead = 2048;
 #include "kernels/generic/unroll.inl"
 #include "kernels/isa/avx2/vector_256.inl"
 #include "kernels/isa/avxvnni/vector.inl"
+#include "kernels/generic/row_codes.inl"
 #include "kernels/generic/linear_token.inl"
+#include "kernels/generic/linear_token_int4.inl"
+#include "kernels/generic/linear_token_rows.inl"
 // clang-format on
 
 }  // namespace

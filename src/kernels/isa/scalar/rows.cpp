@@ -17,7 +17,7 @@ constexpr LinearRow kRows[] = {
       {"scalar." #type ".prefill", DType::type, true, reference_linear_int8, nullptr}, \
       HALFBYTE_F32(type, #type ".f32")
 #include "kernels/quantized_types.inc"
-#define HALFBYTE_ROW_SCALED(type)                                                \
+#define HALFBYTE_ROW_SCALED(type, Codes)                                         \
   {"scalar." #type ".decode", DType::type, false, nullptr, nullptr, nullptr,     \
    reference_linear_token},                                                      \
       {"scalar." #type ".prefill", DType::type, true, nullptr, nullptr, nullptr, \

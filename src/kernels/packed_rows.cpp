@@ -84,7 +84,7 @@ void pack_token_block(const TokenRows& x, std::size_t block, std::byte* panel) {
         codes + input / kTokenInputs * rows * kTokenInputs + input % kTokenInputs;
     for (std::size_t o = 0; o < kPanel; ++o) {
       const std::uint32_t word = o < rows ? load_word(from + o * kTokenInputs) : 0;
-      store_word(words + 4 * o, word ^ kFlip);
+      store_word(words + 4 * o, word ^ Int8::kFlip);
     }
   }
 }

@@ -37,6 +37,8 @@ constexpr std::size_t kDenseDepth = 256;
 // For each c[i, j] and each run of kDenseDepth inputs, in ascending order: the run's products are
 // summed in f32, one after another from zero, and the sum is added to (subtracted from) c[i, j]. So
 // for one ISA its bits do not depend on m, n, or who computes the rest. NaN in gives NaN out.
+// Kernels that compute in bfloat16 round each number of A and B to it first, and add the products
+// in pairs.
 // `scratch` is this thread's own, 64-byte aligned, kDenseScratchBytes long.
 using DenseMultiply = void (*)(const DenseProduct& product, std::byte* scratch) noexcept;
 

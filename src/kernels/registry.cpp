@@ -65,13 +65,13 @@ const LinearKernel* best_row(DType weight, Phase phase, Compute compute, CpuFeat
   return best;
 }
 
-// Of a kind that is one row an ISA; the scalar row needs nothing.
-template <typename Row>
-const Row& best_of(std::span<const Row> IsaRows::*rows, CpuFeatures features) {
+// Of a kind that is one row an ISA; the scalar row needs nothing, and is fit.
+template <typename Row, typename Fits>
+const Row& best_of(std::span<const Row> IsaRows::*rows, CpuFeatures features, const Fits& fits) {
   const Row* best = nullptr;
   for (const IsaRows* isa : all_isas()) {
     for (const Row& row : isa->*rows) {
-      if (features.includes(row.needs)) best = &row;
+      if (features.includes(row.needs) && fits(row)) best = &row;
     }
   }
   return *best;
@@ -105,11 +105,13 @@ LinearChoice choose_linear(DType weight, std::optional<Compute> compute, CpuFeat
 }
 
 const RowKernel& select_rows(CpuFeatures features) {
-  return best_of(&IsaRows::rows, features);
+  return best_of(&IsaRows::rows, features, [](const RowKernel&) { return true; });
 }
 
-const DenseKernel& select_dense(CpuFeatures features) {
-  return best_of(&IsaRows::dense, features);
+const DenseKernel& select_dense(CpuFeatures features, Compute compute) {
+  return best_of(&IsaRows::dense, features, [compute](const DenseKernel& row) {
+    return row.compute == Compute::f32 || row.compute == compute;
+  });
 }
 
 AttentionChoice choose_attention(DType cache, std::optional<Compute> compute,

@@ -46,9 +46,11 @@ struct RowKernel {
   RowOps ops;
 };
 
+// Its operands are taken as they are, f32, or rounded to bfloat16.
 struct DenseKernel {
   std::string_view isa;
   CpuFeatures needs;
+  Compute compute;
   DenseMultiply multiply;
 };
 
@@ -101,7 +103,8 @@ struct LinearChoice {
 LinearChoice choose_linear(DType weight, std::optional<Compute> compute, CpuFeatures features);
 
 const RowKernel& select_rows(CpuFeatures features);
-const DenseKernel& select_dense(CpuFeatures features);
+// bf16 where the CPU has it: otherwise f32.
+const DenseKernel& select_dense(CpuFeatures features, Compute compute = Compute::f32);
 
 // The attention of a cache of rounded keys and values, or of one in f32, which keeps f32 products;
 // so does Compute::f32.

@@ -43,6 +43,7 @@ class Quantizer {
         store_(store),
         pool_(pool),
         workers_(pool, select_dense(options.features).multiply),
+        rough_workers_(pool, select_dense(options.features, Compute::bf16).multiply),
         progress_(progress),
         notes_(notes),
         runner_(files, options.samples, store.folder(), pool, options.features, [this] { tick(); }),
@@ -139,7 +140,7 @@ class Quantizer {
                     .matrices = {},
                     .folder = store_.folder(),
                     .ops = select_rows(options_.features).ops,
-                    .workers = workers_,
+                    .workers = rough_workers_,
                     .symmetric = recipe_.symmetric};
     for (const Sample& sample : options_.samples) task.rows.push_back(sample.size());
     for (const int weight : weights_of(runner_.plan(), block)) {
@@ -255,6 +256,7 @@ class Quantizer {
   BlockStore& store_;
   ThreadPool& pool_;
   DenseWorkers workers_;
+  DenseWorkers rough_workers_;  // for signs of gradients, which need no more than bfloat16
   const ProgressSink& progress_;
   std::vector<std::string>& notes_;
   BlockRunner runner_;

@@ -16,7 +16,7 @@ const IsaRows& avx2_rows() {
   static const RowKernel rows[] = {{"avx2", needs, avx2_row_ops()}};
   static const AttentionKernel attention[] = {{"avx2", needs, Compute::f32, avx2_attention()}};
   static const std::vector<PeakKernel> peaks = peak_kernels(needs, avx2_peak_rows());
-  static const DenseKernel dense[] = {{"avx2", needs, avx2_dense_multiply}};
+  static const DenseKernel dense[] = {{"avx2", needs, Compute::f32, avx2_dense_multiply}};
   static const IsaRows isa = {"avx2", 10, linear, rows, attention, peaks, dense};
   return isa;
 }

@@ -1,5 +1,6 @@
 // Rows of the AVX-512 BF16 kernels.
 #include "kernels/isa/avx512bf16/attention.h"
+#include "kernels/isa/avx512bf16/dense.h"
 #include "kernels/isa/avx512bf16/linear.h"
 #include "kernels/isa/avx512bf16/peak.h"
 #include "kernels/isa_rows.h"
@@ -14,7 +15,9 @@ const IsaRows& avx512bf16_rows() {
   static const AttentionKernel attention[] = {
       {"avx512bf16", needs, Compute::bf16, avx512bf16_attention()}};
   static const std::vector<PeakKernel> peaks = peak_kernels(needs, avx512bf16_peak_rows());
-  static const IsaRows isa = {"avx512bf16", 40, linear, {}, attention, peaks};
+  static const DenseKernel dense[] = {
+      {"avx512bf16", needs, Compute::bf16, avx512bf16_dense_multiply}};
+  static const IsaRows isa = {"avx512bf16", 40, linear, {}, attention, peaks, dense};
   return isa;
 }
 

@@ -18,7 +18,8 @@ const IsaRows& avx512vnni_rows() {
   static const AttentionKernel attention[] = {
       {"avx512vnni", needs, Compute::f32, avx512vnni_attention()}};
   static const std::vector<PeakKernel> peaks = peak_kernels(needs, avx512vnni_peak_rows());
-  static const DenseKernel dense[] = {{"avx512vnni", needs, avx512vnni_dense_multiply}};
+  static const DenseKernel dense[] = {
+      {"avx512vnni", needs, Compute::f32, avx512vnni_dense_multiply}};
   static const IsaRows isa = {"avx512vnni", 30, linear, rows, attention, peaks, dense};
   return isa;
 }

@@ -34,7 +34,7 @@ const IsaRows& scalar_rows() {
   static const RowKernel rows[] = {{"scalar", {}, scalar_row_ops()}};
   static const AttentionKernel attention[] = {{"scalar", {}, Compute::f32, scalar_attention()}};
   static const std::vector<PeakKernel> peaks = peak_kernels({}, scalar_peak_rows());
-  static const DenseKernel dense[] = {{"scalar", {}, reference::dense_multiply}};
+  static const DenseKernel dense[] = {{"scalar", {}, Compute::f32, reference::dense_multiply}};
   static const IsaRows isa = {"scalar", 0, linear, rows, attention, peaks, dense};
   return isa;
 }

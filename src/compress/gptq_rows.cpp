@@ -22,9 +22,8 @@ GptqRows::GptqRows(const GptqContext& context, const float* weights, std::size_t
 }
 
 void GptqRows::fit(std::span<const float> importance) {
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    const std::size_t at = i * grid_.block;
-    grid_.fit(weights_.data() + at, importance.data() + at % k_, blocks_[i]);
+  for (std::size_t row = 0; row < rows_; ++row) {
+    fit_row(grid_, weights(row), importance.data(), k_, &block(row, 0));
   }
 }
 

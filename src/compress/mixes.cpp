@@ -101,6 +101,10 @@ constexpr OutputType kTypes[] = {
     {"w8g32", 0, DType::w8g32, DType::q8_0, DType::q8_0, {}},
     {"w8g64", 0, DType::w8g64, DType::q8_0, DType::q8_0, {}},
     {"w8g128", 0, DType::w8g128, DType::q8_0, DType::q8_0, {}},
+    {"w2grow", 0, DType::w2g128, DType::q8_0, DType::q8_0, {}, true},
+    {"w3grow", 0, DType::w3g128, DType::q8_0, DType::q8_0, {}, true},
+    {"w4grow", 0, DType::w4g128, DType::q8_0, DType::q8_0, {}, true},
+    {"w8grow", 0, DType::w8g128, DType::q8_0, DType::q8_0, {}, true},
     {"w8a8", 0, DType::w8a8, DType::q8_0, DType::q8_0, {}},
     {"int8", 0, DType::int8, DType::q8_0, DType::q8_0, {}},
 };

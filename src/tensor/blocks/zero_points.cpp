@@ -208,33 +208,33 @@ void encode_weighted_groups(const float* src, const float* importance, std::byte
   }
 }
 
-#define HALFBYTE_GROUP_OF(bits, group, zero)                                             \
-  template void fit_zero_point<bits, group, ZeroPoint::zero>(const float*, const float*, \
-                                                             GridBlock&);
+#define HALFBYTE_BLOCK(bits, group, zero) \
+  template void fit_zero_point<bits, group, zero>(const float*, const float*, GridBlock&);
+#define HALFBYTE_ROW(bits, zero)                                                         \
+  template void fit_row_zero_point<bits, zero>(const float*, const float*, std::size_t,  \
+                                               GridBlock&);                              \
+  template void project_zero_point<bits, zero>(const float*, const float*, const float*, \
+                                               GridBlock&);                              \
+  HALFBYTE_BLOCK(bits, 32, zero) HALFBYTE_BLOCK(bits, 64, zero) HALFBYTE_BLOCK(bits, 128, zero)
 #define HALFBYTE_GROUP(bits, group)                                                              \
-  HALFBYTE_GROUP_OF(bits, group, searched)                                                       \
-  HALFBYTE_GROUP_OF(bits, group, positive)                                                       \
-  HALFBYTE_GROUP_OF(bits, group, middle)                                                         \
   template void pack_zero_point<bits, group>(const GridBlock&, const std::uint8_t*, std::byte*); \
   template void encode_weighted_groups<bits, group>(const float*, const float*, std::byte*,      \
                                                     std::size_t);
-#define HALFBYTE_ROWS(bits, zero)                                                                  \
-  template void fit_row_zero_point<bits, ZeroPoint::zero>(const float*, const float*, std::size_t, \
-                                                          GridBlock&);                             \
-  template void project_zero_point<bits, ZeroPoint::zero>(const float*, const float*,              \
-                                                          const float*, GridBlock&);
-#define HALFBYTE_GROUPS(bits)                                                   \
-  HALFBYTE_ROWS(bits, searched)                                                 \
-  HALFBYTE_ROWS(bits, positive)                                                 \
-  HALFBYTE_ROWS(bits, middle) HALFBYTE_GROUP(bits, 32) HALFBYTE_GROUP(bits, 64) \
-      HALFBYTE_GROUP(bits, 128)
-HALFBYTE_GROUPS(2)
-HALFBYTE_GROUPS(3)
-HALFBYTE_GROUPS(4)
-HALFBYTE_GROUPS(8)
-#undef HALFBYTE_GROUPS
-#undef HALFBYTE_ROWS
+#define HALFBYTE_BITS(bits) \
+  HALFBYTE_GROUP(bits, 32) HALFBYTE_GROUP(bits, 64) HALFBYTE_GROUP(bits, 128)
+HALFBYTE_BITS(2)
+HALFBYTE_BITS(3)
+HALFBYTE_BITS(4)
+HALFBYTE_BITS(8)
+#define HALFBYTE_ZEROS(zero) \
+  HALFBYTE_ROW(2, zero) HALFBYTE_ROW(3, zero) HALFBYTE_ROW(4, zero) HALFBYTE_ROW(8, zero)
+HALFBYTE_ZEROS(ZeroPoint::searched)
+HALFBYTE_ZEROS(ZeroPoint::positive)
+HALFBYTE_ZEROS(ZeroPoint::middle)
+#undef HALFBYTE_ZEROS
+#undef HALFBYTE_BITS
 #undef HALFBYTE_GROUP
-#undef HALFBYTE_GROUP_OF
+#undef HALFBYTE_ROW
+#undef HALFBYTE_BLOCK
 
 }  // namespace halfbyte::blocks

@@ -1,5 +1,6 @@
 #include "formats/group_matrix.h"
 
+#include "base/half.h"
 #include "tensor/dtype.h"
 
 namespace halfbyte {
@@ -29,6 +30,17 @@ std::vector<std::byte> close_groups(const GroupMatrix& matrix, const GroupType& 
     pack_group(type, scale, &matrix.codes[b * type.group], &rows[b * bytes]);
   }
   return rows;
+}
+
+std::vector<float> values_of(const GroupMatrix& matrix) {
+  std::vector<float> values(matrix.codes.size());
+  for (std::size_t g = 0; g < matrix.scales.size(); ++g) {
+    const float scale = half_to_float(matrix.scales[g]);
+    for (std::size_t i = g * matrix.dims.group; i < (g + 1) * matrix.dims.group; ++i) {
+      values[i] = scale * static_cast<float>(matrix.codes[i] - matrix.zeros[g]);
+    }
+  }
+  return values;
 }
 
 const GroupType* type_of_groups(const GroupDims& dims) {

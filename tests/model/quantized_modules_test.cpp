@@ -35,6 +35,7 @@ Checkpoint folder_of(const std::vector<Stored>& stored) {
   config.close();
   OutputFile file((folder / "model.safetensors").string());
   std::vector<SafetensorsWriter::Tensor> tensors;
+  tensors.reserve(stored.size());
   for (const Stored& one : stored) tensors.push_back(one.tensor);
   SafetensorsWriter writer(file, tensors);
   for (const Stored& one : stored) writer.write(one.bytes);

@@ -43,8 +43,8 @@ void scale(const Fold& fold, BlockTask& task) {
   std::vector<AwqMatrix> matrices;
   for (const Piece* piece : quantized_pieces(fold, task)) {
     const WeightRef& ref = task.plan.weights[static_cast<std::size_t>(piece->weight)];
-    matrices.push_back({task.weights.values(piece->weight).data(), ref.n, task.types.at(ref.name),
-                        task.symmetric});
+    matrices.push_back(
+        {task.weights.values(piece->weight).data(), ref.n, task.types.at(ref.name), task.rules});
   }
   InputStats& inputs = task.inputs.of(*fold.consumer);
   if (matrices.empty() || !inputs.finite()) return;

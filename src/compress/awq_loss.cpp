@@ -68,7 +68,7 @@ class Losses {
       factors[j] = scales_[item.candidate][problem_.fold.channel_of(j)];
     }
     std::vector<float> differences(count * k);
-    RoundRow round(matrix.dtype, matrix.symmetric, importance_, factors);
+    RoundRow round(matrix.dtype, matrix.rules, importance_, factors);
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::uint64_t row = (item.begin + i) * matrix.n / rows;
       round.difference(matrix.values + row * k, &differences[i * k]);

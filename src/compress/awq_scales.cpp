@@ -15,9 +15,10 @@ constexpr float kLeastWeight = 1e-4f;  // added to weight^(1-r)
 constexpr float kLeastGroup = 1e-6f;   // added to a group's largest weight
 
 // Elements of a row that share a scale.
-std::uint64_t group_of(DType dtype) {
-  const Grid* const grid = find_grid(dtype);
-  return grid != nullptr ? grid->group : info(dtype).block;
+std::uint64_t group_of(const AwqMatrix& matrix, std::uint64_t k) {
+  const Grid* const grid = find_grid(matrix.dtype, matrix.rules);
+  if (grid == nullptr) return info(matrix.dtype).block;
+  return grid->by_row() ? k : grid->group;
 }
 
 float largest(const float* values, std::uint64_t count) {
@@ -28,7 +29,7 @@ float largest(const float* values, std::uint64_t count) {
 
 void add_shares(const AwqMatrix& matrix, std::vector<double>& sums) {
   const std::uint64_t k = sums.size();
-  const std::uint64_t group = group_of(matrix.dtype);
+  const std::uint64_t group = group_of(matrix, k);
   for (std::uint64_t row = 0; row < matrix.n; ++row) {
     for (std::uint64_t begin = 0; begin < k; begin += group) {
       const float* const values = matrix.values + row * k + begin;

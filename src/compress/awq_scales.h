@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "compress/fold.h"
-#include "tensor/dtype.h"
+#include "tensor/group_types.h"
 
 namespace halfbyte {
 
@@ -15,7 +15,7 @@ struct AwqMatrix {
   const float* values = nullptr;
   std::uint64_t n = 0;
   DType dtype = DType::f32;
-  bool symmetric = false;  // as MatrixTask has it
+  ScaleRules rules = {};  // as MatrixTask has them
 };
 
 // What the formula takes, by channel.

@@ -31,6 +31,9 @@ TypePolicy policy_of(const CompressOptions& options, const std::string& type_nam
   const OutputType& type = need_output_type(options.budget ? "f16" : type_name);
   const std::string embedding = asked_embedding(options, spec.tied_head);
   TypePolicy policy = mix_policy(type, spec, options.calibration.has_value());
+  policy.rules = {.symmetric = options.symmetric,
+                  .by_row = type.by_row,
+                  .positive_zeros = target.positive_zeros};
   policy.table = policy.vector = target.wide_vectors ? DType::f32 : type.matrix;
   prescribe_types(target, policy);
   if (!embedding.empty()) policy.embedding = need_weight_type(embedding);
@@ -129,8 +132,7 @@ CompressReport compress_calibrated(const WriteRequest& request, const Recipe& re
                           .method_json = write.method_json,
                           .options = write.options,
                           .what = "writing",
-                          .finite = write.finite,
-                          .symmetric = write.symmetric};
+                          .finite = write.finite};
   CompressReport report = write_model(last, pool, progress);
   take_errors(store.layers(), report.layers);
   report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
@@ -140,7 +142,6 @@ CompressReport compress_calibrated(const WriteRequest& request, const Recipe& re
 
 Recipe recipe_of(const CompressOptions& options, const ModelSpec& spec) {
   Recipe recipe = parse_recipe(options.method);
-  recipe.symmetric = options.symmetric;
   if (options.method == kBestMethod && !can_refine(make_plan(spec))) recipe.refiner = nullptr;
   return recipe;
 }
@@ -151,10 +152,11 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                         const std::string& out, const CompressOptions& options, ThreadPool& pool,
                         const ProgressSink& progress) {
   const auto start = std::chrono::steady_clock::now();
-  const Recipe recipe = recipe_of(options, source.spec());
+  Recipe recipe = recipe_of(options, source.spec());
   const Target& target = need_target(options.to);
   const std::string type = recipe.type(options.type);
   TypePolicy policy = policy_of(options, type, source.spec(), target);
+  recipe.rules = policy.rules;
   check_holds(target, *policy.matrix);
   check_options(options, target);
   if (recipe.needs_text() && !options.calibration) {
@@ -176,12 +178,11 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                              .out = out,
                              .target = target,
                              .policy = policy,
-                             .encode = options.symmetric ? rtn_encode_symmetric : rtn_encode,
+                             .encode = rtn_encode,
                              .method_json = {{"name", recipe.names()}},
                              .options = json,
                              .what = "compressing",
-                             .finite = true,
-                             .symmetric = options.symmetric};
+                             .finite = true};
   if (!options.calibration) return write_model(request, pool, progress);
   CompressReport report =
       compress_calibrated(request, recipe, *options.calibration, pool, progress);

@@ -88,13 +88,14 @@ std::vector<double> solve_rows_by_gptq(const GptqContext& context, const GptqOpt
   const GptqHessian& hessian = context.hessian;
   const std::span<const float> importance =
       options.pivot_importance ? hessian.pivots() : hessian.importance();
-  const bool dynamic = options.dynamic_scales && !hessian.descending();
   rows.scale_rows(importance);
+  const bool by_row = context.grid.by_row();  // the row's scales stay as they were fitted
+  const bool dynamic = options.dynamic_scales && !hessian.descending() && !by_row;
+  const int refits = by_row ? 0 : options.refits;
   if (!dynamic) rows.fit(importance);
   std::vector<double> errors = gptq_pass(context, importance, dynamic, rows);
-  for (int i = 0; i < std::max(options.refits, options.sweeps); ++i) {
-    const std::vector<double> gains =
-        gptq_refine(context, i < options.refits, i < options.sweeps, rows);
+  for (int i = 0; i < std::max(refits, options.sweeps); ++i) {
+    const std::vector<double> gains = gptq_refine(context, i < refits, i < options.sweeps, rows);
     for (std::size_t row = 0; row < rows.rows(); ++row) errors[row] -= gains[row];
   }
   for (std::size_t row = 0; row < rows.rows(); ++row) {

@@ -12,7 +12,7 @@ namespace halfbyte {
 namespace {
 
 const Grid& need_grid(const MatrixTask& task) {
-  const Grid* const grid = task.symmetric ? find_symmetric_grid(task.dtype) : find_grid(task.dtype);
+  const Grid* const grid = find_grid(task.dtype, task.rules);
   if (grid == nullptr) {
     fail_usage(fmt::format("gptq cannot choose codes of {} yet", name(task.dtype)));
   }

@@ -31,9 +31,8 @@ void GptqRows::scale_rows(std::span<const float> importance) {
 }
 
 void GptqRows::fit(std::span<const float> importance) {
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    const std::size_t at = i * grid_.block;
-    grid_.fit(weights_.data() + at, importance.data() + at % k_, blocks_[i]);
+  for (std::size_t row = 0; row < rows_; ++row) {
+    fit_row(grid_, weights(row), importance.data(), k_, &block(row, 0));
   }
 }
 

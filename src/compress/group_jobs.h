@@ -15,13 +15,17 @@ const GroupLayout* layout_of(const Target& target);
 
 // A tensor that is stored in the target's layout.
 bool in_groups(const Target& target, const TensorJob& job);
-GroupDims dims_of(const TensorJob& job);
+// `rules`: of all matrices together.
+GroupDims dims_of(const TensorJob& job, ScaleRules rules);
 
-// One type for all, and sides that fill whole words. (Readers fuse q, k and v, and gate and up: of
-// one type they always can.) Fails with kUsage naming what to choose.
+// What the groups of each job keep to: what is asked, and of those copied, what they happen to.
+// Those that would be copied but do not keep to what is asked are encoded anew.
+void set_rules(const Target& target, ScaleRules asked, std::vector<TensorJob>& jobs);
+// What all matrices in the target's layout keep to. By row only where that makes a difference.
+ScaleRules common_rules(const Target& target, const std::vector<TensorJob>& jobs);
+
+// One type for all (by row: one width), and sides that fill whole words. (Readers fuse q, k and v,
+// and gate and up: of one type they always can.) Fails with kUsage naming what to choose.
 void check_group_jobs(const Target& target, const std::vector<TensorJob>& jobs);
-
-// True if all matrices are copied from a source whose zeros are all in the middle.
-bool zeros_in_the_middle(const Target& target, const std::vector<TensorJob>& jobs);
 
 }  // namespace halfbyte

@@ -7,6 +7,7 @@
 
 #include "compress/types.h"
 #include "model/model_files.h"
+#include "tensor/group_types.h"
 
 namespace halfbyte {
 
@@ -35,8 +36,10 @@ struct TensorJob {
   bool transpose = false;  // rows of the output are columns of the source as stored
   bool packed = false;     // written in the packed layout
   RowOrder order;
-  float add = 0.0f;  // to every element (vectors only)
-  std::string file;  // the bundle's file
+  float add = 0.0f;   // to every element (vectors only)
+  ScaleRules rules;   // what its groups keep to, where it has some
+  bool anew = false;  // encoded even where the source has its type: that does not keep to `rules`
+  std::string file;   // the bundle's file
 
   std::uint64_t bytes() const;  // as written
 };

@@ -150,7 +150,9 @@ class JobMaker {
     if (job.role == Role::vector) return is_float(type) ? type : DType::f32;
     const std::uint64_t columns = job.shape.back();
     const DType fitted = fitting_type(type, columns);
-    if (fitted != type) misfits_[{type, columns, fitted}].push_back(job.own);
+    // By row the length of the groups says nothing.
+    const bool as_asked = policy_.rules.by_row && find_group_type(fitted) != nullptr;
+    if (fitted != type && !as_asked) misfits_[{type, columns, fitted}].push_back(job.own);
     return fitted;
   }
 
@@ -231,6 +233,7 @@ std::vector<TensorJob> make_jobs(const ModelFiles& source, const Target& target,
   if (target.rope_table) {
     if (auto table = rope_table(spec)) jobs.push_back(std::move(*table));
   }
+  set_rules(target, policy.rules, jobs);
   check_group_jobs(target, jobs);
   sort_by_file(jobs);
   note_unused(source, plan, notes);

@@ -9,13 +9,13 @@
 
 #include "compress/calibrate/input_stats.h"
 #include "compress/linalg.h"
-#include "tensor/dtype.h"
+#include "tensor/group_types.h"
 
 namespace halfbyte {
 
 // dst = `rows` rows of src in `type`; called from many threads at once.
-using EncodeWeights = void (*)(const DTypeInfo& type, const float* src, std::byte* dst,
-                               std::size_t rows, std::size_t columns);
+using EncodeWeights = void (*)(const DTypeInfo& type, ScaleRules rules, const float* src,
+                               std::byte* dst, std::size_t rows, std::size_t columns);
 
 // A matrix to quantize. All values are finite.
 struct MatrixTask {
@@ -24,7 +24,7 @@ struct MatrixTask {
   std::uint64_t n = 0;
   std::uint64_t k = 0;
   DType dtype = DType::f32;
-  bool symmetric = false;  // zero points of dtype stay in the middle
+  ScaleRules rules = {};  // for types that have groups
 };
 struct MatrixResult {
   std::vector<std::byte> rows;     // [n] rows in the format of the task's type
@@ -67,7 +67,7 @@ struct Recipe {
   std::vector<const Method*> transforms;
   const Method* solver = nullptr;
   const Method* refiner = nullptr;
-  bool symmetric = false;  // zero points of types that have them stay in the middle
+  ScaleRules rules = {};  // for types that have groups
 
   bool needs_text() const {
     return !transforms.empty() || solver->encode == nullptr || refiner != nullptr;

@@ -40,6 +40,7 @@ struct OutputType {
   DType embedding;                 // a token embedding that is not the head
   DType head;                      // the output matrix, or an embedding that is the head, too
   std::span<const MixRule> rules;  // the first that holds decides
+  bool by_row = false;             // groups of a row share their scale (ScaleRules)
 };
 
 std::span<const OutputType> all_output_types();

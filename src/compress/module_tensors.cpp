@@ -16,7 +16,7 @@ bool has_groups(DType dtype) {
 }  // namespace
 
 std::vector<ModuleTensor> module_tensors(const Target& target, const TensorJob& job,
-                                         bool symmetric) {
+                                         ScaleRules rules) {
   std::vector<ModuleTensor> tensors;
   if (!has_groups(job.dtype)) {
     for (const Int8Tensor& part : int8_tensors(job.shape[0], job.shape[1])) {
@@ -24,34 +24,36 @@ std::vector<ModuleTensor> module_tensors(const Target& target, const TensorJob& 
     }
     return tensors;
   }
-  for (const GroupTensorShape& part : tensors_of(*layout_of(target), dims_of(job), symmetric)) {
+  for (const GroupTensorShape& part :
+       tensors_of(*layout_of(target), dims_of(job, rules), rules.symmetric)) {
     tensors.push_back({part.tensor->suffix, part.dtype, part.shape});
   }
   return tensors;
 }
 
 std::vector<std::vector<std::byte>> module_bytes(const Target& target, const TensorJob& job,
-                                                 bool symmetric, const std::byte* rows) {
+                                                 ScaleRules rules, const std::byte* encoded) {
   std::vector<std::vector<std::byte>> bytes;
   const std::uint64_t n = job.shape[0];
   const std::uint64_t k = job.shape[1];
   if (!has_groups(job.dtype)) {
-    for (const Int8Tensor& part : int8_tensors(n, k)) bytes.push_back(part.bytes(rows, n, k));
+    for (const Int8Tensor& part : int8_tensors(n, k)) bytes.push_back(part.bytes(encoded, n, k));
     return bytes;
   }
   const GroupLayout& layout = *layout_of(target);
-  const GroupMatrix matrix = open_groups(*find_group_type(job.dtype), n, k, rows);
-  const unsigned offset = written_zero_offset(layout);
-  for (const GroupTensorShape& part : tensors_of(layout, dims_of(job), symmetric)) {
+  const GroupDims dims = dims_of(job, rules);
+  const GroupMatrix matrix = open_groups(*find_group_type(job.dtype), dims, encoded);
+  const unsigned offset = written_zero_offset(layout, rules);
+  for (const GroupTensorShape& part : tensors_of(layout, dims, rules.symmetric)) {
     bytes.push_back(write_group_tensor(layout, *part.tensor, matrix, offset));
   }
   return bytes;
 }
 
-Json module_config(const Target& target, DType type, bool symmetric) {
+Json module_config(const Target& target, DType type, ScaleRules rules) {
   if (!has_groups(type)) return write_int_quantized_config();
   const GroupType& groups = *find_group_type(type);
-  return write_group_config(*layout_of(target), {groups.bits, groups.group, symmetric});
+  return write_group_config(*layout_of(target), {groups.bits, groups.group, rules});
 }
 
 }  // namespace halfbyte

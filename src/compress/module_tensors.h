@@ -18,14 +18,14 @@ struct ModuleTensor {
   Shape shape;
 };
 
-// The tensors of a job that is in_groups(target, job), in order.
+// The tensors of a job that is in_groups(target, job), in order. `rules`: of all jobs together.
 std::vector<ModuleTensor> module_tensors(const Target& target, const TensorJob& job,
-                                         bool symmetric);
-// Their bytes, in the same order, from all rows of the job.
+                                         ScaleRules rules);
+// Their bytes, in the same order, from all encoded rows of the job.
 std::vector<std::vector<std::byte>> module_bytes(const Target& target, const TensorJob& job,
-                                                 bool symmetric, const std::byte* rows);
+                                                 ScaleRules rules, const std::byte* encoded);
 
 // quantization_config of a folder whose matrices are of this type.
-Json module_config(const Target& target, DType type, bool symmetric);
+Json module_config(const Target& target, DType type, ScaleRules rules);
 
 }  // namespace halfbyte

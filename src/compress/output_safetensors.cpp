@@ -87,7 +87,7 @@ class SafetensorsOutput final : public Output {
   Stored stored_as(const TensorJob& job) const {
     if (!in_groups(plan_.target, job)) return {{job.name, job.dtype, job.shape}};
     Stored stored;
-    for (const ModuleTensor& part : module_tensors(plan_.target, job, plan_.symmetric)) {
+    for (const ModuleTensor& part : module_tensors(plan_.target, job, plan_.rules)) {
       stored.push_back({module_of(job) + std::string(part.suffix), part.dtype, part.shape});
     }
     return stored;
@@ -108,7 +108,7 @@ class SafetensorsOutput final : public Output {
   // The module whose rows have come is written, turned into its tensors.
   void end_module() {
     if (module_ == nullptr) return;
-    for (const auto& bytes : module_bytes(plan_.target, *module_, plan_.symmetric, rows_.data())) {
+    for (const auto& bytes : module_bytes(plan_.target, *module_, plan_.rules, rows_.data())) {
       writer_->write(bytes);
     }
     rows_.clear();
@@ -190,7 +190,7 @@ class SafetensorsOutput final : public Output {
 
   void describe_groups(HfFacts& facts) {
     facts.dtype = DType::f16;
-    facts.quantization = module_config(plan_.target, plan_.main_type, plan_.symmetric);
+    facts.quantization = module_config(plan_.target, plan_.main_type, plan_.rules);
     const std::string_view file = separate_config_file(*layout_);
     if (!file.empty()) put(file, facts.quantization.dump(2));
   }

@@ -4,15 +4,15 @@
 #include <span>
 #include <vector>
 
-#include "tensor/dtype.h"
+#include "tensor/group_types.h"
 
 namespace halfbyte {
 
 class RoundRow {
  public:
-  // symmetric: as MatrixTask has it. importance [k]: mean squares of the inputs; factors [k]: what
+  // rules: as MatrixTask has it. importance [k]: mean squares of the inputs; factors [k]: what
   // columns are multiplied with, and inputs divided by.
-  RoundRow(DType dtype, bool symmetric, std::span<const float> importance,
+  RoundRow(DType dtype, ScaleRules rules, std::span<const float> importance,
            std::span<const float> factors);
 
   // difference = Q(w * factors) / factors - w; both [k].
@@ -20,7 +20,7 @@ class RoundRow {
 
  private:
   DType dtype_;
-  bool symmetric_;
+  ScaleRules rules_;
   std::span<const float> factors_;
   std::vector<float> importance_;  // of the scaled columns
   std::vector<float> scaled_;

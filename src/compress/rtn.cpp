@@ -16,7 +16,7 @@ std::vector<std::byte> encode_rows(const MatrixTask& task, const std::vector<flo
   std::vector<std::byte> rows(task.n * bytes);
   pool.parallel_for(task.n, kRowsAtOnce, [&](std::size_t begin, std::size_t end) {
     for (std::size_t row = begin; row < end; ++row) {
-      rtn_encode_row(task.dtype, task.symmetric, &task.weights[row * task.k], importance.data(),
+      rtn_encode_row(task.dtype, task.rules, &task.weights[row * task.k], importance.data(),
                      &rows[row * bytes], task.k);
     }
   });
@@ -26,33 +26,33 @@ std::vector<std::byte> encode_rows(const MatrixTask& task, const std::vector<flo
 void encode_on_grid(const Grid& grid, const float* src, const float* importance, std::byte* dst,
                     std::size_t k) {
   std::vector<std::uint8_t> codes(grid.block);
-  GridBlock block;
-  for (std::size_t i = 0; i < k; i += grid.block, dst += info(grid.dtype).block_bytes) {
-    grid.fit(src + i, importance + i, block);
-    nearest_codes(grid, block, src + i, codes.data());
+  std::vector<GridBlock> blocks(k / grid.block);
+  fit_row(grid, src, importance, k, blocks.data());
+  for (const GridBlock& block : blocks) {
+    nearest_codes(grid, block, src, codes.data());
     grid.pack(block, codes.data(), dst);
+    src += grid.block;
+    dst += info(grid.dtype).block_bytes;
   }
 }
 
 }  // namespace
 
-void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t rows,
-                std::size_t columns) {
-  encode_whole_rows(type, src, dst, rows, columns);
-}
-
-void rtn_encode_symmetric(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t rows,
-                          std::size_t columns) {
+void rtn_encode(const DTypeInfo& type, ScaleRules rules, const float* src, std::byte* dst,
+                std::size_t rows, std::size_t columns) {
   const GroupType* const groups = find_group_type(type.dtype);
-  if (groups == nullptr) return rtn_encode(type, src, dst, rows, columns);
-  encode_groups(*groups, true, src, dst, rows * columns);
+  if (groups == nullptr) return encode_whole_rows(type, src, dst, rows, columns);
+  const std::size_t bytes = row_bytes(type.dtype, columns).value();
+  for (std::size_t row = 0; row < rows; ++row) {
+    encode_groups(*groups, rules, src + row * columns, dst + row * bytes, columns);
+  }
 }
 
-void rtn_encode_row(DType dtype, bool symmetric, const float* src, const float* importance,
+void rtn_encode_row(DType dtype, ScaleRules rules, const float* src, const float* importance,
                     std::byte* dst, std::size_t k) {
   const DTypeInfo& type = info(dtype);
-  if (symmetric && find_group_type(dtype) != nullptr) {
-    encode_on_grid(*find_symmetric_grid(dtype), src, importance, dst, k);
+  if (rules.any() && find_group_type(dtype) != nullptr) {
+    encode_on_grid(*find_grid(dtype, rules), src, importance, dst, k);
   } else if (type.encode_weighted != nullptr) {
     type.encode_weighted(src, importance, dst, k);
   } else {

@@ -5,16 +5,14 @@
 
 namespace halfbyte {
 
-// Scales as ggml's quantizer without importance chooses them, byte for byte.
-void rtn_encode(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t rows,
-                std::size_t columns);
-// The same with zero points in the middle, for types that have them.
-void rtn_encode_symmetric(const DTypeInfo& type, const float* src, std::byte* dst, std::size_t rows,
-                          std::size_t columns);
+// Scales as ggml's quantizer without importance chooses them, byte for byte (types with zero
+// points: as GPTQ's does, by the rules).
+void rtn_encode(const DTypeInfo& type, ScaleRules rules, const float* src, std::byte* dst,
+                std::size_t rows, std::size_t columns);
 
 // dst = src[k], one row, rounded so that sum importance * error^2 is small; `importance` [k] is
 // ignored by types whose scales do not depend on it.
-void rtn_encode_row(DType dtype, bool symmetric, const float* src, const float* importance,
+void rtn_encode_row(DType dtype, ScaleRules rules, const float* src, const float* importance,
                     std::byte* dst, std::size_t k);
 
 // Scales that minimize the error weighted by the inputs' mean squares, as ggml's quantizer does it

@@ -29,7 +29,7 @@ SourceRows::SourceRows(const TensorJob& job)
 }
 
 bool SourceRows::copies() const {
-  return source_.dtype == job_.dtype && !job_.transpose;
+  return source_.dtype == job_.dtype && !job_.transpose && !job_.anew;
 }
 
 const std::byte* SourceRows::encoded(std::uint64_t begin, std::uint64_t end,

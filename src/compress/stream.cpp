@@ -154,7 +154,7 @@ Streamer::ErrorSums Streamer::encode_values(const TensorJob& job, std::uint64_t 
     return sums;
   }
   if (encoded == nullptr) return sums;
-  encode_(info(job.dtype), w, encoded, rows, columns);
+  encode_(info(job.dtype), job.rules, w, encoded, rows, columns);
   if (job.dtype == DType::f32) return sums;
   scratch.written.resize(n);
   decode_whole_rows(info(job.dtype), encoded, scratch.written.data(), rows, columns);

@@ -37,7 +37,8 @@ bool holds_compressed(DType dtype) {
 }
 
 // A folder with the layout of the same name.
-constexpr Target folder_of_groups(std::string_view layout, bool symmetric, bool (*holds)(DType)) {
+constexpr Target folder_of_groups(std::string_view layout, bool symmetric, bool positive_zeros,
+                                  bool (*holds)(DType)) {
   return {.name = layout,
           .conventions = published_spec,
           .folder = true,
@@ -48,6 +49,7 @@ constexpr Target folder_of_groups(std::string_view layout, bool symmetric, bool 
           .holds = holds,
           .group_layout = layout,
           .symmetric = symmetric,
+          .positive_zeros = positive_zeros,
           .open = open_safetensors_output};
 }
 
@@ -62,6 +64,7 @@ constexpr Target kTargets[] = {
      .holds = holds_any,
      .group_layout = "",
      .symmetric = true,
+     .positive_zeros = false,
      .open = open_bundle_output},
     {.name = "gguf",
      .conventions = gguf_spec,
@@ -73,6 +76,7 @@ constexpr Target kTargets[] = {
      .holds = holds_published,
      .group_layout = "",
      .symmetric = true,
+     .positive_zeros = false,
      .open = open_gguf_output},
     {.name = "safetensors",
      .conventions = published_spec,
@@ -84,10 +88,11 @@ constexpr Target kTargets[] = {
      .holds = holds_floats,
      .group_layout = "",
      .symmetric = true,
+     .positive_zeros = false,
      .open = open_safetensors_output},
-    folder_of_groups("awq", false, holds_groups<4>),
-    folder_of_groups("gptq", true, holds_groups<2, 3, 4, 8>),
-    folder_of_groups("compressed-tensors", true, holds_compressed),
+    folder_of_groups("awq", false, false, holds_groups<4>),
+    folder_of_groups("gptq", true, true, holds_groups<2, 3, 4, 8>),
+    folder_of_groups("compressed-tensors", true, false, holds_compressed),
 };
 
 }  // namespace

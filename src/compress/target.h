@@ -39,7 +39,7 @@ struct OutputPlan {
   std::vector<TensorJob> jobs;
   DType main_type;          // of most weights
   std::uint32_t file_type;  // general.file_type of a GGUF file
-  bool symmetric = false;   // the zeros of all groups are in the middle
+  ScaleRules rules = {};    // what the groups of all matrices keep to
   Json method;              // how it was quantized: {"name": "rtn"} or null
   Json options;             // as asked for
 };
@@ -55,7 +55,8 @@ struct Target {
   bool (*holds)(DType dtype);  // of matrices
   // Of matrices of blocks, where they are stored in one (formats/group_layout.h); all else is f16.
   std::string_view group_layout;
-  bool symmetric;  // can say that zero points are in the middle, or has no need to
+  bool symmetric;       // can say that zero points are in the middle, or has no need to
+  bool positive_zeros;  // has no good place for zero points of 0
   std::unique_ptr<Output> (*open)(const OutputPlan& plan, std::vector<std::string>& notes);
 };
 

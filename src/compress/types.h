@@ -7,7 +7,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "tensor/dtype.h"
+#include "tensor/group_types.h"
 
 namespace halfbyte {
 
@@ -37,6 +37,7 @@ struct TypePolicy {
   std::optional<DType> vector;
   std::unordered_map<std::string, DType> named = {};
   std::optional<std::uint32_t> file_type = {};  // of a GGUF; nullopt: that of most weights
+  ScaleRules rules = {};                        // for all that have groups
 
   std::optional<DType> of(Role role, const std::string& name) const;
 };

@@ -97,7 +97,7 @@ CompressReport write_model(const WriteRequest& request, ThreadPool& pool,
                   .options = request.options};
   plan.jobs = make_jobs(source, request.target, plan.spec, request.policy, report.notes);
   plan.main_type = main_type(plan.jobs);
-  plan.symmetric = request.symmetric || zeros_in_the_middle(request.target, plan.jobs);
+  plan.rules = common_rules(request.target, plan.jobs);
   plan.file_type = request.policy.file_type.value_or(gguf_file_type(plan.main_type));
   report.bytes_in = source.checkpoint().bytes();
   report.bits_per_weight = bits_per_weight(plan.jobs);

@@ -17,9 +17,8 @@ struct WriteRequest {
   EncodeWeights encode;
   Json method_json;  // for the bundle: null where nothing is quantized
   Json options;
-  std::string_view what;   // "compressing"
-  bool finite = false;     // weights that are not finite are refused
-  bool symmetric = false;  // `encode` leaves the zeros of groups in the middle
+  std::string_view what;  // "compressing"
+  bool finite = false;    // weights that are not finite are refused
 };
 
 // Fails with kUsage where writing `out` would destroy the source or something that is no model.

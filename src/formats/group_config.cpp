@@ -139,18 +139,34 @@ void read_compressed(const Fields& fields, const std::string& file, GroupScheme&
   if (scheme.int_quantized) check_int_quantized(fields, file);
 }
 
+// group_size
+Json size_of_groups(const GroupConfigFacts& facts) {
+  return facts.rules.by_row ? Json(kWholeRow) : Json(facts.group);
+}
+
+bool zeros_wrap(ScaleRules rules) {
+  return !rules.cover({.positive_zeros = true});
+}
+
 Json awq_config(const GroupConfigFacts& facts) {
-  return {{"quant_method", "awq"},     {"version", "gemm"},  {"bits", facts.bits},
-          {"group_size", facts.group}, {"zero_point", true}, {"modules_to_not_convert", nullptr}};
+  return {{"quant_method", "awq"}, {"version", "gemm"},
+          {"bits", facts.bits},    {"group_size", size_of_groups(facts)},
+          {"zero_point", true},    {"modules_to_not_convert", nullptr}};
 }
 
 Json gptq_config(const GroupConfigFacts& facts) {
-  return {{"quant_method", "gptq"},      {"bits", facts.bits},
-          {"group_size", facts.group},   {"desc_act", false},
-          {"sym", facts.symmetric},      {"lm_head", false},
-          {"checkpoint_format", "gptq"}, {"pack_dtype", "int32"},
-          {"true_sequential", true},     {"static_groups", false},
-          {"damp_percent", 0.01},        {"meta", {{"quantizer", {"halfbyte"}}}}};
+  return {{"quant_method", "gptq"},
+          {"bits", facts.bits},
+          {"group_size", size_of_groups(facts)},
+          {"desc_act", false},
+          {"sym", facts.rules.symmetric},
+          {"lm_head", false},
+          {"checkpoint_format", zeros_wrap(facts.rules) ? "gptq_v2" : "gptq"},
+          {"pack_dtype", "int32"},
+          {"true_sequential", true},
+          {"static_groups", false},
+          {"damp_percent", 0.01},
+          {"meta", {{"quantizer", {"halfbyte"}}}}};
 }
 
 Json compressed_folder(std::string_view format, const Json& weights, const Json& inputs) {
@@ -170,9 +186,9 @@ Json compressed_folder(std::string_view format, const Json& weights, const Json&
 Json compressed_config(const GroupConfigFacts& facts) {
   const Json weights = {{"num_bits", facts.bits},
                         {"type", "int"},
-                        {"symmetric", facts.symmetric},
-                        {"strategy", "group"},
-                        {"group_size", facts.group},
+                        {"symmetric", facts.rules.symmetric},
+                        {"strategy", facts.rules.by_row ? "channel" : "group"},
+                        {"group_size", facts.rules.by_row ? Json(nullptr) : Json(facts.group)},
                         {"block_structure", nullptr},
                         {"dynamic", false},
                         {"actorder", nullptr},
@@ -238,8 +254,8 @@ Json write_int_quantized_config() {
   return compressed_folder("int-quantized", scheme("channel", false), scheme("token", true));
 }
 
-unsigned written_zero_offset(const GroupLayout& layout) {
-  return manner_of(layout).zero_offset;
+unsigned written_zero_offset(const GroupLayout& layout, ScaleRules rules) {
+  return zeros_wrap(rules) ? 0 : manner_of(layout).zero_offset;
 }
 
 std::string_view separate_config_file(const GroupLayout& layout) {

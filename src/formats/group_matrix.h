@@ -29,10 +29,14 @@ struct GroupMatrix {
   explicit GroupMatrix(const GroupDims& dims);
 };
 
-GroupMatrix open_groups(const GroupType& type, std::uint64_t n, std::uint64_t k,
-                        const std::byte* rows);
+// From rows of blocks. The type's group divides that of the matrix, and blocks in one group have
+// the same scale and zero.
+GroupMatrix open_groups(const GroupType& type, const GroupDims& dims, const std::byte* rows);
 // Rows of blocks; the type's group divides that of the matrix, and its bits are the same.
 std::vector<std::byte> close_groups(const GroupMatrix& matrix, const GroupType& type);
+
+// scale * (code - zero), [n, k]; exact.
+std::vector<float> values_of(const GroupMatrix& matrix);
 
 // The type with the largest groups that such a matrix can be held in exactly; nullptr: none.
 const GroupType* type_of_groups(const GroupDims& dims);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -79,8 +80,11 @@ class ModuleReader {
     if (!part(GroupPart::codes).along_outputs && packed_outputs != n) {
       fail(fmt::format("weights of {} outputs, scales of {}", packed_outputs, n));
     }
-    if (dims.bits == 0) dims.bits = bits_of_shape(packed_inputs);
-    if (!part(GroupPart::codes).along_outputs) dims.k = inputs_of(packed_inputs, dims.bits);
+    if (dims.bits == 0) {
+      std::tie(dims.bits, dims.k) = size_of_shape(packed_inputs);
+    } else if (!part(GroupPart::codes).along_outputs) {
+      dims.k = inputs_of(packed_inputs, dims.bits);
+    }
     if (dims.k % groups != 0) {
       fail(fmt::format("{} inputs in {} groups", dims.k, groups));
     }
@@ -97,14 +101,16 @@ class ModuleReader {
     return words * 32 / bits;
   }
 
-  // Where config.json may give several widths, the shape tells which.
-  unsigned bits_of_shape(std::uint64_t words) const {
+  // Bits and inputs, where config.json may give several widths. The last word of a row may have
+  // room to spare.
+  std::pair<unsigned, std::uint64_t> size_of_shape(std::uint64_t words) const {
     const TensorView& view = need(part(GroupPart::shape));
     check(view, DType::i64, {2});
     std::uint64_t k = 0;
     std::memcpy(&k, view.data.data() + sizeof(k), sizeof(k));
     for (const unsigned bits : layout_.bits) {
-      if (k == words * 32 / bits) return bits;
+      const std::uint64_t fields = 32 / bits;  // of a word
+      if (k <= words * fields && k > (words - 1) * fields) return {bits, k};
     }
     fail_unsupported(file_, fmt::format("module {}: {} words hold {} inputs, which is none of the "
                                         "widths that halfbyte reads",

@@ -54,10 +54,6 @@ class Reader {
     if (tensors_.scale == nullptr) fail("has no 'weight_scale'");
     check_scale(*tensors_.scale, weight.shape[0]);
     check_zeros();
-    if (weight.shape[1] % info(DType::w8a8).block != 0) {
-      refuse(fmt::format("rows of {} inputs, no multiple of {}", weight.shape[1],
-                         info(DType::w8a8).block));
-    }
   }
 
   void check_scale(const TensorView& scale, std::uint64_t n) const {

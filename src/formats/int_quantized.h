@@ -23,9 +23,9 @@ struct Int8Module {
   const TensorView* scale = nullptr;
   const TensorView* zero = nullptr;
 };
-// Rows of w8a8. Fails with kMalformed where tensors are missing, contradict each other or a scale
-// is not finite, with kUnsupported for zero points and rows that are no multiple of the type's
-// block. `file` and `module` are for messages.
+// Rows of w8a8: a scale and k bytes each, also where k is no multiple of the type's block. Fails
+// with kMalformed where tensors are missing, contradict each other or a scale is not finite, with
+// kUnsupported for zero points. `file` and `module` are for messages.
 std::vector<std::byte> read_int8_module(const Int8Module& tensors, const std::string& file,
                                         const std::string& module);
 

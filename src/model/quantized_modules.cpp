@@ -2,12 +2,8 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
+#include <span>
 
-#include <fmt/format.h>
-
-#include "base/error.h"
-#include "formats/checks.h"
 #include "formats/int_quantized.h"
 
 namespace halfbyte {
@@ -40,6 +36,12 @@ Modules modules_of(const Checkpoint& checkpoint, const std::vector<std::string_v
   return modules;
 }
 
+std::vector<std::byte> bytes_of(const std::vector<float>& values) {
+  const auto bytes = std::as_bytes(std::span(values));
+  return {bytes.begin(), bytes.end()};
+}
+
+// Groups that no type has become floats, with the same values.
 QuantizedModule read_module(const std::string& file, const GroupScheme& scheme,
                             const Modules::value_type& module) {
   const auto& [name, tensors] = module;
@@ -47,14 +49,26 @@ QuantizedModule read_module(const std::string& file, const GroupScheme& scheme,
     return find_part(tensors, suffix);
   };
   const GroupMatrix matrix = read_group_module(scheme, find, file, name);
+  const Shape shape = {matrix.dims.n, matrix.dims.k};
   const GroupType* const type = type_of_groups(matrix.dims);
-  if (type == nullptr) {
-    fail_unsupported(file, fmt::format("module {}: groups of {}; halfbyte has those of 32, 64, 128 "
-                                       "and multiples of them",
-                                       in_quotes(name), matrix.dims.group));
+  if (type == nullptr) return {name + ".weight", DType::f32, shape, bytes_of(values_of(matrix))};
+  return {name + ".weight", type->dtype, shape, close_groups(matrix, *type)};
+}
+
+// Rows that are no multiple of w8a8's block become floats.
+QuantizedModule read_int8(const std::string& file, const std::string& name,
+                          const Int8Module& tensors) {
+  std::vector<std::byte> rows = read_int8_module(tensors, file, name);
+  const Shape& shape = tensors.weight->shape;
+  const DTypeInfo& type = info(DType::w8a8);
+  if (shape[1] % type.block == 0) {
+    return {tensors.weight->name, type.dtype, shape, std::move(rows)};
   }
-  return {
-      name + ".weight", type->dtype, {matrix.dims.n, matrix.dims.k}, close_groups(matrix, *type)};
+  std::vector<float> values(shape[0] * shape[1]);
+  for (std::uint64_t row = 0; row < shape[0]; ++row) {
+    type.decode(&rows[row * (type.row_header + shape[1])], &values[row * shape[1]], shape[1]);
+  }
+  return {tensors.weight->name, DType::f32, shape, bytes_of(values)};
 }
 
 // Which of the tensors belong to modules: all where the module has codes or scales (norms have a
@@ -74,9 +88,7 @@ SplitTensors split_int8_modules(const Checkpoint& checkpoint) {
     }
     const Int8Module tensors = {find_part(parts, kInt8Weight), find_part(parts, kInt8Scale),
                                 find_part(parts, kInt8Zero)};
-    std::vector<std::byte> rows = read_int8_module(tensors, checkpoint.path(), module);
-    split.modules.push_back(
-        {tensors.weight->name, DType::w8a8, tensors.weight->shape, std::move(rows)});
+    split.modules.push_back(read_int8(checkpoint.path(), module, tensors));
     checkpoint.release(*tensors.weight);
   }
   return split;

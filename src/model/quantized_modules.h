@@ -1,5 +1,5 @@
 // Folders with quantized modules (AWQ, GPTQ, compressed-tensors): the tensors of each become one
-// matrix of a type with zero points.
+// matrix of a type with zero points, or of f32 where its rows or groups fit none.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ struct SplitTensors {
   std::vector<QuantizedModule> modules;
 };
 // Repacks all modules: memory for them is taken. Fails with kMalformed where a module is not whole,
-// with kUnsupported for groups that no type has.
+// with kUnsupported for what is not read (group_layout.h, int_quantized.h).
 SplitTensors split_modules(const Checkpoint& checkpoint, const GroupScheme& scheme);
 
 }  // namespace halfbyte

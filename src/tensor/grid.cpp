@@ -87,7 +87,7 @@ constexpr auto kGrids = std::to_array<Grid>({
      blocks::project_row_int4, blocks::pack_row_int4, blocks::row_scale_int4},
 });
 
-template <unsigned kBits, std::size_t kGroup, blocks::ZeroPoint kZero>
+template <unsigned kBits, std::size_t kGroup, blocks::ZeroPoint kZero, bool kByRow>
 constexpr Grid zero_point_row(DType dtype) {
   constexpr std::uint32_t kCodes = 1u << kBits;
   constexpr int kLow = kZero == blocks::ZeroPoint::middle ? -static_cast<int>(kCodes / 2) : 0;
@@ -99,24 +99,33 @@ constexpr Grid zero_point_row(DType dtype) {
           true,
           blocks::fit_zero_point<kBits, kGroup, kZero>,
           blocks::project_zero_point<kBits, kZero>,
-          blocks::pack_zero_point<kBits, kGroup>};
+          blocks::pack_zero_point<kBits, kGroup>,
+          kByRow ? blocks::fit_row_zero_point<kBits, kZero> : nullptr};
 }
 
-template <blocks::ZeroPoint kZero>
+template <blocks::ZeroPoint kZero, bool kByRow>
 constexpr auto kZeroPointGrids = std::to_array<Grid>({
-    zero_point_row<2, 32, kZero>(DType::w2g32),
-    zero_point_row<2, 64, kZero>(DType::w2g64),
-    zero_point_row<2, 128, kZero>(DType::w2g128),
-    zero_point_row<3, 32, kZero>(DType::w3g32),
-    zero_point_row<3, 64, kZero>(DType::w3g64),
-    zero_point_row<3, 128, kZero>(DType::w3g128),
-    zero_point_row<4, 32, kZero>(DType::w4g32),
-    zero_point_row<4, 64, kZero>(DType::w4g64),
-    zero_point_row<4, 128, kZero>(DType::w4g128),
-    zero_point_row<8, 32, kZero>(DType::w8g32),
-    zero_point_row<8, 64, kZero>(DType::w8g64),
-    zero_point_row<8, 128, kZero>(DType::w8g128),
+    zero_point_row<2, 32, kZero, kByRow>(DType::w2g32),
+    zero_point_row<2, 64, kZero, kByRow>(DType::w2g64),
+    zero_point_row<2, 128, kZero, kByRow>(DType::w2g128),
+    zero_point_row<3, 32, kZero, kByRow>(DType::w3g32),
+    zero_point_row<3, 64, kZero, kByRow>(DType::w3g64),
+    zero_point_row<3, 128, kZero, kByRow>(DType::w3g128),
+    zero_point_row<4, 32, kZero, kByRow>(DType::w4g32),
+    zero_point_row<4, 64, kZero, kByRow>(DType::w4g64),
+    zero_point_row<4, 128, kZero, kByRow>(DType::w4g128),
+    zero_point_row<8, 32, kZero, kByRow>(DType::w8g32),
+    zero_point_row<8, 64, kZero, kByRow>(DType::w8g64),
+    zero_point_row<8, 128, kZero, kByRow>(DType::w8g128),
 });
+
+template <bool kByRow>
+std::span<const Grid> zero_point_grids(ScaleRules rules) {
+  using enum blocks::ZeroPoint;
+  if (rules.symmetric) return kZeroPointGrids<middle, kByRow>;
+  if (rules.positive_zeros) return kZeroPointGrids<positive, kByRow>;
+  return kZeroPointGrids<searched, kByRow>;
+}
 
 const Grid* find_row(std::span<const Grid> grids, DType dtype) {
   const auto found = std::find_if(grids.begin(), grids.end(),
@@ -126,14 +135,22 @@ const Grid* find_row(std::span<const Grid> grids, DType dtype) {
 
 }  // namespace
 
-const Grid* find_grid(DType dtype) {
-  const Grid* const found = find_row(kGrids, dtype);
-  return found ? found : find_row(kZeroPointGrids<blocks::ZeroPoint::searched>, dtype);
+const Grid* find_grid(DType dtype, ScaleRules rules) {
+  if (const Grid* const found = find_row(kGrids, dtype)) return found;
+  return find_row(rules.by_row ? zero_point_grids<true>(rules) : zero_point_grids<false>(rules),
+                  dtype);
 }
 
-const Grid* find_symmetric_grid(DType dtype) {
-  const Grid* const found = find_row(kZeroPointGrids<blocks::ZeroPoint::middle>, dtype);
-  return found ? found : find_grid(dtype);
+void fit_row(const Grid& grid, const float* x, const float* importance, std::size_t n,
+             GridBlock* blocks) {
+  if (grid.by_row()) {
+    grid.fit_row(x, importance, n, blocks[0]);
+    std::fill(blocks + 1, blocks + n / grid.block, blocks[0]);
+    return;
+  }
+  for (std::size_t i = 0; i < n; i += grid.block) {
+    grid.fit(x + i, importance == nullptr ? nullptr : importance + i, blocks[i / grid.block]);
+  }
 }
 
 namespace {

@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "tensor/dtype.h"
+#include "tensor/group_types.h"
 
 namespace halfbyte {
 
@@ -48,14 +48,22 @@ struct Grid {
   // The scale of a row x[n], for all its blocks and for its header, an f32; nullptr for types that
   // have none. importance as above.
   float (*row_scale)(const float* x, const float* importance, std::size_t n) = nullptr;
+  // As fit, for the scales that all blocks of a row x[n] share; nullptr: each has its own.
+  void (*fit_row)(const float* x, const float* importance, std::size_t n,
+                  GridBlock& block) = nullptr;
 
   [[nodiscard]] std::size_t groups() const { return block / group; }
+  [[nodiscard]] bool by_row() const { return fit_row != nullptr; }
 };
 
-const Grid* find_grid(DType dtype);  // nullptr where a type has none
-// As find_grid, but types with a zero point (tensor/group_types.h) keep it at h = 2^(bits - 1):
-// their levels are -h to h - 1, without a minimum.
-const Grid* find_symmetric_grid(DType dtype);
+// nullptr where a type has none. Rules are for types with a zero point (tensor/group_types.h), and
+// make no difference to others. Symmetric: levels are -h to h - 1 with h = 2^(bits - 1), without a
+// minimum.
+const Grid* find_grid(DType dtype, ScaleRules rules = {});
+
+// Scales for one row x[n] as the grid has them: of each block, or one for all. blocks [n / block].
+void fit_row(const Grid& grid, const float* x, const float* importance, std::size_t n,
+             GridBlock* blocks);
 
 // The nearest of the 16 levels of iq4: indexed with twice the offset of a value from -128.
 extern const std::array<std::uint8_t, 512> kNearestIq4;

@@ -36,16 +36,33 @@ const GroupType* find_group_type(unsigned bits, std::size_t group);  // nullptr:
 struct GroupScale {
   std::uint16_t scale = 0;  // a half
   std::uint8_t zero = 0;
+
+  bool operator==(const GroupScale&) const = default;
+};
+
+// What the scales of a matrix keep to, beyond what its type asks.
+struct ScaleRules {
+  bool symmetric = false;       // every zero is 2^(bits - 1)
+  bool by_row = false;          // all groups of a row have the same scale and zero
+  bool positive_zeros = false;  // no zero is 0, which GPTQ's first version cannot store
+
+  bool cover(ScaleRules asked) const {
+    return (symmetric || !asked.symmetric) && (by_row || !asked.by_row) &&
+           (positive_zeros || symmetric || !asked.positive_zeros);
+  }
+  bool any() const { return symmetric || by_row || positive_zeros; }
 };
 
 // One block, from and to codes[group] of a byte each.
 void pack_group(const GroupType& type, GroupScale scale, const std::uint8_t* codes, std::byte* dst);
 GroupScale unpack_group(const GroupType& type, const std::byte* block, std::uint8_t* codes);
+GroupScale scale_of_group(const std::byte* block);
 
-// dst = src[n] rounded to nearest, whole groups. Asymmetric as GPTQ's quantizer does it, which is
-// also DTypeInfo::encode: scale from min(0, least) to max(0, greatest). Symmetric: scale =
-// 2 max|x| / (2^bits - 1), zero = 2^(bits - 1). The scale is rounded to a half first and then used.
-void encode_groups(const GroupType& type, bool symmetric, const float* src, std::byte* dst,
+// dst = src[n] rounded to nearest, whole groups; by row: one row. Asymmetric as GPTQ's quantizer
+// does it, which is also DTypeInfo::encode: scale from min(0, least) to max(0, greatest).
+// Symmetric: scale = 2 max|x| / (2^bits - 1), zero = 2^(bits - 1). The scale is rounded to a half
+// first and then used.
+void encode_groups(const GroupType& type, ScaleRules rules, const float* src, std::byte* dst,
                    std::size_t n);
 
 }  // namespace halfbyte

@@ -1,7 +1,9 @@
 // Folders as AutoAWQ, GPTQ and compressed-tensors publish them: written, and read back as the same
 // blocks.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <span>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -148,9 +150,134 @@ TEST(SymmetricRtn, IsTheCodecs) {
   const ModelTensor& tensor = back.need("blk.0.ffn_up.weight");
   const std::vector<float> values = test::values_of(source.need(tensor.name));
   std::vector<std::byte> expected(tensor_bytes(tensor.dtype, tensor.shape).value());
-  encode_groups(*find_group_type(tensor.dtype), true, values.data(), expected.data(),
+  encode_groups(*find_group_type(tensor.dtype), {.symmetric = true}, values.data(), expected.data(),
                 values.size());
   EXPECT_EQ(rows_of(tensor), expected);
+}
+
+// One scale a row: by every method, through each format's own reader.
+class ByRow : public Symmetric {};
+
+void expect_one_scale(const ModelTensor& tensor) {
+  const std::vector<std::byte> rows = rows_of(tensor);
+  const std::size_t block = info(tensor.dtype).block_bytes;
+  const std::size_t bytes = row_bytes(tensor.dtype, tensor.shape[1]).value();
+  for (std::size_t at = 0; at < rows.size(); at += block) {
+    ASSERT_EQ(scale_of_group(&rows[at]), scale_of_group(&rows[at / bytes * bytes])) << tensor.name;
+  }
+}
+
+bool says_by_row(const Json& config) {
+  const Json& quantization = config["quantization_config"];
+  if (quantization.contains("group_size")) return quantization["group_size"] == -1;
+  const Json& weights = quantization["config_groups"]["group_0"]["weights"];
+  return weights["strategy"] == "channel" && weights["group_size"].is_null();
+}
+
+TEST_P(ByRow, IsWrittenAndReadBack) {
+  const ModelFiles source(golden_model("gpt2"));  // rows of 64 and 256
+  const auto options = [&](const std::string& to) {
+    CompressOptions result = this->options(source, to);
+    result.symmetric = false;
+    return result;
+  };
+  compress(source, nullptr, folder_ / "out", options(GetParam().target), pool_);
+  EXPECT_TRUE(says_by_row(Checkpoint::open(folder_ / "out").config()));
+  const ModelFiles back(folder_ / "out");
+  std::size_t matrices = 0;
+  for (const ModelTensor& tensor : back.tensors()) {
+    if (find_group_type(tensor.dtype) == nullptr) continue;
+    expect_one_scale(tensor);
+    ++matrices;
+  }
+  EXPECT_GT(matrices, 0u);
+  // Through a bundle, and as a folder again.
+  convert(back, nullptr, folder_ / "bundle", {"bundle", "keep"}, pool_);
+  const ModelFiles bundle(folder_ / "bundle");
+  convert(bundle, nullptr, folder_ / "again", {GetParam().target, "keep"}, pool_);
+  EXPECT_EQ(test::all_bytes(folder_ / "again/model.safetensors"),
+            test::all_bytes(folder_ / "out/model.safetensors"));
+  EXPECT_TRUE(says_by_row(Checkpoint::open(folder_ / "again").config()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, ByRow,
+                         ::testing::Values(SymmetricCase{"gptq", "w2grow", "rtn", false},
+                                           SymmetricCase{"gptq", "w3grow", "rtn", false},
+                                           SymmetricCase{"gptq", "w4grow", "gptq"},
+                                           SymmetricCase{"gptq", "w8grow", "awq"},
+                                           SymmetricCase{"awq", "w4grow", "rtn", false},
+                                           SymmetricCase{"compressed-tensors", "w4grow", "best"},
+                                           SymmetricCase{"compressed-tensors", "w8grow",
+                                                         "smooth,gptq"}),
+                         [](const auto& test) {
+                           std::string name = test.param.target.substr(0, 4) + "_" +
+                                              test.param.type + "_" + test.param.method +
+                                              (test.param.text ? "_text" : "");
+                           std::replace(name.begin(), name.end(), ',', '_');
+                           return name;
+                         });
+
+// Rows that are copied from a source of the same type may have zeros and scales of any kind.
+TEST(GroupRules, WhatDoesNotKeepToThemIsEncodedAnew) {
+  TemporaryFolder folder;
+  ThreadPool pool(2);
+  compress(ModelFiles(golden_model("gpt2")), nullptr, folder / "any", {.type = "w4g32"}, pool);
+  const ModelFiles any(folder / "any");
+  compress(any, nullptr, folder / "out",
+           {.type = "w4g32", .to = "compressed-tensors", .symmetric = true}, pool);
+  EXPECT_TRUE(says_symmetric(Checkpoint::open(folder / "out").config()));
+  const ModelFiles back(folder / "out");
+  const ModelTensor& tensor = back.need("blk.0.ffn_up.weight");
+  std::vector<float> values = test::values_of(any.need(tensor.name));
+  std::vector<std::byte> expected(tensor_bytes(tensor.dtype, tensor.shape).value());
+  encode_groups(*find_group_type(tensor.dtype), {.symmetric = true}, values.data(), expected.data(),
+                values.size());
+  EXPECT_EQ(rows_of(tensor), expected);
+  // What keeps to them is copied.
+  compress(back, nullptr, folder / "again",
+           {.type = "w4g32", .to = "compressed-tensors", .symmetric = true}, pool);
+  EXPECT_EQ(test::all_bytes(folder / "again"), test::all_bytes(folder / "out"));
+}
+
+bool has_zero_of_0(const ModelFiles& files) {
+  for (const ModelTensor& tensor : files.tensors()) {
+    if (find_group_type(tensor.dtype) == nullptr) continue;
+    const std::vector<std::byte> rows = rows_of(tensor);
+    for (std::size_t at = 0; at < rows.size(); at += info(tensor.dtype).block_bytes) {
+      if (scale_of_group(&rows[at]).zero == 0) return true;
+    }
+  }
+  return false;
+}
+
+std::string gptq_version(const std::string& folder) {
+  return Checkpoint::open(folder).config()["quantization_config"]["checkpoint_format"];
+}
+
+// GPTQ's first version stores zeros less 1, and readers do not agree on what 0 becomes.
+TEST(GptqZeros, Of0AreNeitherMadeNorLost) {
+  TemporaryFolder folder;
+  ThreadPool pool(2);
+  ModelFiles source(golden_model("gpt2"));
+  const std::string positive = "blk.0.ffn_up.weight";
+  std::vector<float> values = test::values_of(source.need(positive));
+  for (float& value : values) value = std::fabs(value);
+  const ByteView bytes = std::as_bytes(std::span<const float>(values));
+  source.replace({positive, DType::f32, Shape(source.need(positive).shape), "rows", false, bytes});
+  compress(source, nullptr, folder / "made", {.type = "w2g32", .to = "gptq"}, pool);
+  EXPECT_FALSE(has_zero_of_0(ModelFiles(folder / "made")));
+  EXPECT_EQ(gptq_version(folder / "made"), "gptq");
+  // A source that has some is written as the second version.
+  compress(source, nullptr, folder / "bundle", {.type = "w2g32"}, pool);
+  const ModelFiles bundle(folder / "bundle");
+  ASSERT_TRUE(has_zero_of_0(bundle));
+  convert(bundle, nullptr, folder / "kept", {"gptq", "keep"}, pool);
+  EXPECT_EQ(gptq_version(folder / "kept"), "gptq_v2");
+  const ModelFiles kept(folder / "kept");
+  for (const ModelTensor& tensor : bundle.tensors()) {
+    if (find_group_type(tensor.dtype) == nullptr) continue;
+    EXPECT_EQ(rows_of(kept.need(tensor.name)), rows_of(tensor)) << tensor.name;
+  }
 }
 
 std::string symmetric_refusal(const std::string& target, const std::string& type) {

@@ -125,12 +125,22 @@ TEST(GroupLayout, LongGroupsRepeatTheirScales) {
   ASSERT_NE(type, nullptr);
   EXPECT_EQ(type->dtype, DType::w4g64);
   const std::vector<std::byte> rows = close_groups(back, *type);
-  const GroupMatrix opened = open_groups(*type, 8, 192, rows.data());
+  const GroupMatrix opened = open_groups(*type, {type->bits, 8, 192, type->group}, rows.data());
   EXPECT_EQ(opened.codes, matrix.codes);
   for (std::size_t g = 0; g < opened.scales.size(); ++g) {
     EXPECT_EQ(opened.scales[g], matrix.scales[g / 3]);
     EXPECT_EQ(opened.zeros[g], matrix.zeros[g / 3]);
   }
+}
+
+// The way back: blocks of one group that share its scale.
+TEST(GroupLayout, LongGroupsAreOpenedWhole) {
+  const GroupMatrix matrix = random_matrix({4, 8, 384, 192});
+  const GroupType& type = *type_of_groups(matrix.dims);
+  const GroupMatrix back = open_groups(type, matrix.dims, close_groups(matrix, type).data());
+  EXPECT_EQ(back.codes, matrix.codes);
+  EXPECT_EQ(back.scales, matrix.scales);
+  EXPECT_EQ(back.zeros, matrix.zeros);
 }
 
 ErrorCode code_of(const GroupScheme& scheme, const Module& module) {
@@ -182,11 +192,14 @@ TEST(GroupLayout, PermutedInputsAreUnsupported) {
 
 TEST(GroupConfig, WhatIsWrittenIsRead) {
   for (const GroupLayout& layout : all_group_layouts()) {
-    const Json config = {{"quantization_config", write_group_config(layout, {4, 64, false})}};
-    const auto scheme = read_group_config(config, "config.json");
-    ASSERT_TRUE(scheme);
-    EXPECT_EQ(scheme->layout, &layout);
-    EXPECT_EQ(scheme->zero_offset, written_zero_offset(layout));
+    for (const ScaleRules rules : {ScaleRules{}, ScaleRules{.symmetric = true},
+                                   ScaleRules{.by_row = true, .positive_zeros = true}}) {
+      const Json config = {{"quantization_config", write_group_config(layout, {4, 64, rules})}};
+      const auto scheme = read_group_config(config, "config.json");
+      ASSERT_TRUE(scheme);
+      EXPECT_EQ(scheme->layout, &layout);
+      EXPECT_EQ(scheme->zero_offset, written_zero_offset(layout, rules));
+    }
   }
   EXPECT_FALSE(read_group_config(Json::object(), "config.json"));
 }

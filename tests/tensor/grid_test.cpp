@@ -22,7 +22,10 @@ std::vector<const Grid*> all_grids() {
   for (const DTypeInfo& type : all_dtypes()) {
     if (find_grid(type.dtype) != nullptr) grids.push_back(find_grid(type.dtype));
   }
-  for (const GroupType& type : all_group_types()) grids.push_back(find_symmetric_grid(type.dtype));
+  for (const GroupType& type : all_group_types()) {
+    grids.push_back(find_grid(type.dtype, {.symmetric = true}));
+    grids.push_back(find_grid(type.dtype, {.positive_zeros = true}));
+  }
   return grids;
 }
 
@@ -131,7 +134,7 @@ std::vector<float> encoded(const Grid& grid, const std::vector<float>& x,
   std::vector<float> values(type.block);
   if (const GroupType* group = find_group_type(grid.dtype)) {
     const bool symmetric = &grid != find_grid(grid.dtype);
-    encode_groups(*group, symmetric, x.data(), bytes.data(), x.size());
+    encode_groups(*group, {.symmetric = symmetric}, x.data(), bytes.data(), x.size());
   } else if (grid.row_scale != nullptr) {
     type.encode(x.data(), bytes.data(), x.size());
   } else {
@@ -213,7 +216,7 @@ TEST(Grid, DegenerateBlocksStayFinite) {
 TEST(Grid, SymmetricGridsKeepTheZeroInTheMiddle) {
   std::mt19937 random(5);
   for (const GroupType& type : all_group_types()) {
-    const Grid* const grid = find_symmetric_grid(type.dtype);
+    const Grid* const grid = find_grid(type.dtype, {.symmetric = true});
     const std::vector<float> x = random_elements(grid->block, random);
     GridBlock fit;
     GridBlock projected;
@@ -223,7 +226,43 @@ TEST(Grid, SymmetricGridsKeepTheZeroInTheMiddle) {
     EXPECT_EQ(fit.sub_min[0], 1u << (type.bits - 1)) << name(type.dtype);
     EXPECT_TRUE(same_block(fit, projected)) << name(type.dtype);
   }
-  EXPECT_EQ(find_symmetric_grid(DType::q4_0), find_grid(DType::q4_0));
+  EXPECT_EQ(find_grid(DType::q4_0, {.symmetric = true}), find_grid(DType::q4_0));
+}
+
+// Elements above 0 alone ask for a zero of 0.
+TEST(Grid, PositiveZerosAreNever0) {
+  for (const GroupType& type : all_group_types()) {
+    std::vector<float> x(type.group);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 7) / 7.0f;
+    GridBlock free;
+    GridBlock kept;
+    find_grid(type.dtype)->fit(x.data(), nullptr, free);
+    find_grid(type.dtype, {.positive_zeros = true})->fit(x.data(), nullptr, kept);
+    if (type.bits < 8) {
+      EXPECT_EQ(free.sub_min[0], 0) << name(type.dtype);
+    }
+    EXPECT_GE(kept.sub_min[0], 1) << name(type.dtype);
+  }
+}
+
+TEST(Grid, ByRowAllBlocksHaveTheScalesOfTheWholeRow) {
+  std::mt19937 random(7);
+  for (const GroupType& type : all_group_types()) {
+    for (const bool symmetric : {false, true}) {
+      const Grid& grid = *find_grid(type.dtype, {.symmetric = symmetric, .by_row = true});
+      const std::vector<float> x = random_elements(3 * grid.block, random);
+      const std::vector<float> w = random_importance(3 * grid.block, random);
+      std::vector<GridBlock> blocks(3);
+      fit_row(grid, x.data(), w.data(), x.size(), blocks.data());
+      GridBlock row;
+      grid.fit_row(x.data(), w.data(), x.size(), row);
+      for (const GridBlock& block : blocks) EXPECT_TRUE(same_block(block, row)) << name(type.dtype);
+      // A row of one block is a block.
+      fit_row(grid, x.data(), w.data(), grid.block, blocks.data());
+      grid.fit(x.data(), w.data(), row);
+      EXPECT_TRUE(same_block(blocks[0], row)) << name(type.dtype);
+    }
+  }
 }
 
 TEST(Grid, EveryQuantizedTypeHasOne) {

@@ -2,6 +2,7 @@
 // (data: tools/make_group_goldens.py), codes in and out.
 #include "tensor/group_types.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -52,6 +53,53 @@ struct Golden {
   }
 };
 
+// What encode gives for one group as long as the row, cut into blocks.
+TEST_P(GroupTypes, ByRowBlocksShareTheScaleOfTheRow) {
+  std::minstd_rand random(3);
+  std::vector<float> x(4 * type().group);
+  for (float& v : x) v = static_cast<float>(random() % 2001) / 1000.0f - 0.7f;
+  x[type().group] = 5.0f;  // the largest lies in the second group
+  std::vector<std::byte> rows(4 * row().block_bytes);
+  for (const bool symmetric : {false, true}) {
+    encode_groups(type(), {.symmetric = symmetric, .by_row = true}, x.data(), rows.data(),
+                  x.size());
+    const GroupScale scale = scale_of_group(rows.data());
+    const float least = *std::min_element(x.begin(), x.end());
+    const float range = symmetric ? 10.0f : 5.0f - least;
+    EXPECT_EQ(scale.scale, float_to_half(range / static_cast<float>(top())));
+    for (std::size_t g = 1; g < 4; ++g) {
+      EXPECT_EQ(scale_of_group(&rows[g * row().block_bytes]), scale);
+    }
+    std::vector<float> decoded(x.size());
+    row().decode(rows.data(), decoded.data(), x.size());
+    const float step = half_to_float(scale.scale);
+    const float most = symmetric ? 5.0f - step : 5.0f;  // the middle has one code less above it
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      EXPECT_NEAR(decoded[i], std::min(x[i], most), 0.51f * step) << i;
+    }
+  }
+}
+
+TEST_P(GroupTypes, PositiveZerosAreNever0) {
+  std::vector<float> x(2 * type().group);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<float>(i % 9) - (i < type().group ? 0.0f : 4.0f);
+  std::vector<std::byte> any(2 * row().block_bytes);
+  std::vector<std::byte> positive(any.size());
+  encode_groups(type(), {}, x.data(), any.data(), x.size());
+  encode_groups(type(), {.positive_zeros = true}, x.data(), positive.data(), x.size());
+  EXPECT_EQ(scale_of_group(any.data()).zero, 0);
+  EXPECT_EQ(scale_of_group(positive.data()).zero, 1);
+  // All of the range is still there.
+  std::vector<float> decoded(type().group);
+  row().decode(positive.data(), decoded.data(), decoded.size());
+  const float step = half_to_float(scale_of_group(positive.data()).scale);
+  for (std::size_t i = 0; i < decoded.size(); ++i) EXPECT_NEAR(decoded[i], x[i], 0.51f * step);
+  // A group whose zero is not 0 is as it was.
+  EXPECT_TRUE(
+      std::equal(any.begin() + row().block_bytes, any.end(), positive.begin() + row().block_bytes));
+}
+
 TEST_P(GroupTypes, RowsOfTheTable) {
   EXPECT_EQ(name(type().dtype),
             "w" + std::to_string(type().bits) + "g" + std::to_string(type().group));
@@ -71,7 +119,8 @@ TEST_P(GroupTypes, RoundAsGptqDoes) {
 TEST_P(GroupTypes, RoundToSymmetricGroups) {
   const Golden golden(row(), "symmetric");
   std::vector<std::byte> blocks(golden.blocks.size());
-  encode_groups(type(), true, golden.values.data(), blocks.data(), golden.values.size());
+  encode_groups(type(), {.symmetric = true}, golden.values.data(), blocks.data(),
+                golden.values.size());
   EXPECT_EQ(blocks, golden.blocks);
 }
 
@@ -113,7 +162,8 @@ TEST_P(GroupTypes, ExtremesStayInTheirGroups) {
   row_values[group + 3] = -3.4e38f;
   std::vector<std::byte> blocks(3 * row().block_bytes);
   for (const bool symmetric : {false, true}) {
-    encode_groups(type(), symmetric, row_values.data(), blocks.data(), row_values.size());
+    encode_groups(type(), {.symmetric = symmetric}, row_values.data(), blocks.data(),
+                  row_values.size());
     std::vector<float> decoded(row_values.size());
     row().decode(blocks.data(), decoded.data(), decoded.size());
     for (const float value : decoded) EXPECT_TRUE(std::isfinite(value));

@@ -111,7 +111,7 @@ class Allocator {
   std::vector<Preset> presets_that_fit() const {
     std::vector<Preset> presets;
     for (const OutputType& type : all_output_types()) {
-      if (!request_.target.holds(type.matrix)) continue;
+      if (type.by_row || !request_.target.holds(type.matrix)) continue;
       TypePolicy policy = mix_policy(type, request_.source.spec(), true);
       policy.table = request_.policy.table;
       policy.vector = request_.policy.vector;

@@ -44,7 +44,7 @@ struct BlockTask {
   const std::unordered_map<std::string, DType>& types;  // that matrices will get, by name
   ThreadPool& pool;
   DenseWorkers& workers;
-  bool symmetric = false;  // as the recipe has it
+  ScaleRules rules = {};  // as the recipe has them
 };
 
 // A matrix of a block with the codes that a solver has chosen.
@@ -67,7 +67,7 @@ struct RefineTask {
   const std::string& folder;  // for files that do not outlive the task
   const RowOps& ops;
   DenseWorkers& workers;
-  bool symmetric = false;  // as the recipe has it
+  ScaleRules rules = {};  // as the recipe has them
 };
 
 }  // namespace halfbyte

@@ -141,7 +141,7 @@ class Quantizer {
                     .folder = store_.folder(),
                     .ops = select_rows(options_.features).ops,
                     .workers = rough_workers_,
-                    .symmetric = recipe_.symmetric};
+                    .rules = recipe_.rules};
     for (const Sample& sample : options_.samples) task.rows.push_back(sample.size());
     for (const int weight : weights_of(runner_.plan(), block)) {
       const auto kept = std::find_if(results_.begin(), results_.end(), [&](const auto& tensor) {
@@ -165,8 +165,8 @@ class Quantizer {
   // The transforms' weights take the place of the files', and changed vectors go into the result.
   void transform(const StackPlan& stack, const Block& block, StatsTap& inputs,
                  BlockWeights& weights) {
-    BlockTask task{runner_.plan(), stack, block,    inputs,           weights,
-                   types_,         pool_, workers_, recipe_.symmetric};
+    BlockTask task{runner_.plan(), stack, block,    inputs,       weights,
+                   types_,         pool_, workers_, recipe_.rules};
     for (const Method* method : recipe_.transforms) method->transform(task);
     weights.replace_in(files_);
     for (const auto& [weight, values] : weights.all()) {
@@ -197,7 +197,7 @@ class Quantizer {
             matrix.n,
             matrix.k,
             types_.at(matrix.name),
-            recipe_.symmetric};
+            recipe_.rules};
   }
 
   void solve(const Step& step, StatsTap& inputs) {

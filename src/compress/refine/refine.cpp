@@ -25,8 +25,8 @@ constexpr float kRate = 0.4f;         // of shifts: steps begin at kRate / kIter
 constexpr float kScaleRate = 0.02f;   // of scales, as part of them, beside that of shifts
 constexpr double kLeastSize = 1e-12;  // of a row's mean square
 
-const Grid& need_grid(DType dtype, bool symmetric) {
-  const Grid* const grid = symmetric ? find_symmetric_grid(dtype) : find_grid(dtype);
+const Grid& need_grid(DType dtype, ScaleRules rules) {
+  const Grid* const grid = find_grid(dtype, rules);
   // Scales of whole rows are not learned.
   if (grid == nullptr || grid->row_scale != nullptr) {
     fail_usage(fmt::format("refine cannot choose codes of {} yet", name(dtype)));
@@ -77,7 +77,7 @@ class Refiner {
 
   void add(const RefineMatrix& matrix) {
     const WeightRef& ref = task_.plan.weights[static_cast<std::size_t>(matrix.weight)];
-    auto soft = std::make_unique<SoftMatrix>(need_grid(matrix.dtype, task_.symmetric), ref.n, ref.k,
+    auto soft = std::make_unique<SoftMatrix>(need_grid(matrix.dtype, task_.rules), ref.n, ref.k,
                                              at(original_, matrix.weight).value, matrix.rows.data(),
                                              task_.workers.pool());
     at(learned_, matrix.weight) = {soft->values(), soft->gradient()};

@@ -179,6 +179,7 @@ void SoftMatrix::step_block(std::size_t block, SoftRates rates) {
       shifts[i] -= now.inside[i] * step * sign(d[i]);
     }
     const std::size_t group = block * grid_.groups() + g;
+    if (grid_.by_row()) continue;  // one scale for all blocks: it stays
     const float change = rates.scale * std::fabs(scales_[group]);
     scales_[group] -= change * sign(scale_slope);
     if (grid_.levels[0] == 0.0f) mins_[group] -= change * sign(min_slope);

@@ -106,12 +106,7 @@ Range range_of(const float* x, std::size_t n) {
 
 // Of a group of zeros (or of what a half cannot scale) GPTQ makes one from -1 to 1.
 template <unsigned kBits>
-GroupScale fit(const float* x, std::size_t n, bool symmetric) {
-  Range range = range_of(x, n);
-  if (symmetric) {
-    range.high = std::max(range.high, -range.low);
-    range.low = -range.high;
-  }
+GroupScale scale_of_range(Range range, bool symmetric) {
   std::uint16_t scale =
       float_to_half(std::min((range.high - range.low) / kTop<kBits>, kLargestHalf));
   if (half_to_float(scale) == 0.0f) {
@@ -121,6 +116,19 @@ GroupScale fit(const float* x, std::size_t n, bool symmetric) {
   if (symmetric) return {scale, static_cast<std::uint8_t>(kHalf<kBits>)};
   const float zero = round_even(clamp(-range.low / half_to_float(scale), 0.0f, kTop<kBits>));
   return {scale, static_cast<std::uint8_t>(zero)};
+}
+
+template <unsigned kBits>
+GroupScale fit(const float* x, std::size_t n, ScaleRules rules) {
+  Range range = range_of(x, n);
+  if (rules.symmetric) {
+    range.high = std::max(range.high, -range.low);
+    range.low = -range.high;
+  }
+  const GroupScale scale = scale_of_range<kBits>(range, rules.symmetric);
+  if (!rules.positive_zeros || scale.zero != 0) return scale;
+  range.low = -range.high / (kTop<kBits> - 1.0f);  // one code below 0
+  return {scale_of_range<kBits>(range, false).scale, 1};
 }
 
 template <unsigned kBits>
@@ -134,11 +142,13 @@ void round_codes(GroupScale scale, const float* x, std::size_t n, std::uint8_t* 
 }
 
 template <unsigned kBits>
-void encode(std::size_t group, bool symmetric, const float* src, std::byte* dst, std::size_t n) {
+void encode(std::size_t group, ScaleRules rules, const float* src, std::byte* dst, std::size_t n) {
   auto* block = reinterpret_cast<std::uint8_t*>(dst);
+  const std::size_t sharing = rules.by_row ? n : group;  // elements
   std::array<std::uint8_t, kMostGroup> codes;
+  GroupScale scale;
   for (std::size_t i = 0; i < n; i += group, block += group_block_bytes(kBits, group)) {
-    const GroupScale scale = fit<kBits>(src + i, group, symmetric);
+    if (i % sharing == 0) scale = fit<kBits>(src + i, sharing, rules);
     round_codes<kBits>(scale, src + i, group, codes.data());
     store_scale(scale, block);
     pack_codes<kBits>(group, codes.data(), block + kHeader);
@@ -164,7 +174,7 @@ void decode(std::size_t group, const std::byte* src, float* dst, std::size_t n) 
 struct Codec {
   void (*pack)(std::size_t group, const std::uint8_t* codes, std::uint8_t* planes);
   void (*unpack)(std::size_t group, const std::uint8_t* planes, std::uint8_t* codes);
-  void (*encode)(std::size_t group, bool symmetric, const float* src, std::byte* dst,
+  void (*encode)(std::size_t group, ScaleRules rules, const float* src, std::byte* dst,
                  std::size_t n);
 };
 template <unsigned kBits>
@@ -191,7 +201,7 @@ void decode_groups(const std::byte* src, float* dst, std::size_t n) {
 }
 template <unsigned kBits, std::size_t kGroup>
 void encode_groups(const float* src, std::byte* dst, std::size_t n) {
-  encode<kBits>(kGroup, false, src, dst, n);
+  encode<kBits>(kGroup, {}, src, dst, n);
 }
 
 #define HALFBYTE_GROUP(bits, group)                                                \
@@ -259,9 +269,13 @@ GroupScale unpack_group(const GroupType& type, const std::byte* block, std::uint
   return blocks::load_scale(bytes);
 }
 
-void encode_groups(const GroupType& type, bool symmetric, const float* src, std::byte* dst,
+GroupScale scale_of_group(const std::byte* block) {
+  return blocks::load_scale(reinterpret_cast<const std::uint8_t*>(block));
+}
+
+void encode_groups(const GroupType& type, ScaleRules rules, const float* src, std::byte* dst,
                    std::size_t n) {
-  blocks::codec_of(type).encode(type.group, symmetric, src, dst, n);
+  blocks::codec_of(type).encode(type.group, rules, src, dst, n);
 }
 
 }  // namespace halfbyte

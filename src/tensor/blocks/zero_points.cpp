@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <vector>
 
 #include "base/half.h"
 #include "tensor/blocks/lane_group.h"
@@ -15,7 +16,6 @@ namespace halfbyte::blocks {
 
 namespace {
 
-constexpr std::size_t kMostGroup = 128;
 constexpr float kLargestHalf = 65504.0f;
 // How much of the range from the least to the greatest value the codes span.
 constexpr std::array<float, 20> kSpans = {1.06f, 1.03f, 1.0f,  0.98f, 0.96f, 0.94f, 0.92f,
@@ -24,6 +24,9 @@ constexpr std::array<float, 20> kSpans = {1.06f, 1.03f, 1.0f,  0.98f, 0.96f, 0.9
 // From where the middle of the range would be in the middle of the codes.
 constexpr std::array<float, 3> kZeroShifts = {-1.0f, 0.0f, 1.0f};
 constexpr int kPolishes = 3;
+
+template <ZeroPoint kZero>
+constexpr float kLeastZero = kZero == ZeroPoint::positive ? 1.0f : 0.0f;
 
 struct Candidate {
   Lanes scale;
@@ -86,7 +89,7 @@ Candidate search(const LaneGroup& group, Range range, float top) {
     const Lanes center =
         round_even(half_top - clamp(middle * inverse_scale, splat(-top), splat(top)));
     for (const float shift : kZeroShifts) {
-      const Lanes zero = clamp(center + shift, splat(0.0f), splat(top));
+      const Lanes zero = clamp(center + shift, splat(kLeastZero<kZero>), splat(top));
       keep_better(best, try_scale(group, inverse_scale, zero, top));
     }
   }
@@ -105,14 +108,17 @@ std::size_t best_lane(const Candidate& found) {
 }
 
 // Where nothing matters, or no scale brings a gain: the extremes are kept.
-GroupScale whole_range(Range range, float top, ZeroPoint kind) {
-  if (kind == ZeroPoint::middle) {
+template <ZeroPoint kZero>
+GroupScale whole_range(Range range, float top) {
+  if (kZero == ZeroPoint::middle) {
     const float middle = (top + 1) / 2;
     const float scale = std::max(range.high / (top - middle), -range.low / middle);
     return {float_to_half(std::min(scale, kLargestHalf)), static_cast<std::uint8_t>(middle)};
   }
+  range.low = std::min(range.low, -range.high / (top - 1) * kLeastZero<kZero>);
   const float scale = std::min(range.high / top - range.low / top, kLargestHalf);
-  const float zero = scale > 0.0f ? std::round(std::min(-range.low / scale, top)) : 0.0f;
+  const float zero =
+      scale > 0.0f ? std::round(std::min(-range.low / scale, top)) : kLeastZero<kZero>;
   return {float_to_half(scale), static_cast<std::uint8_t>(zero)};
 }
 
@@ -128,29 +134,43 @@ GroupScale scale_of(const GridBlock& block) {
   return {block.d, block.sub_min[0]};
 }
 
-}  // namespace
-
-template <unsigned kBits, std::size_t kGroup, ZeroPoint kZero>
-void fit_zero_point(const float* x, const float* importance, GridBlock& block) {
+// values, weights: room for n each.
+template <unsigned kBits, ZeroPoint kZero>
+void fit(const float* x, const float* importance, std::size_t n, Lanes* values, Lanes* weights,
+         GridBlock& block) {
   constexpr auto kTop = static_cast<float>((1u << kBits) - 1u);
-  std::array<Lanes, kMostGroup> values;
-  std::array<Lanes, kMostGroup> weights;
-  interleave(x, 0, kGroup, values.data());
+  interleave(x, 0, n, values);
   if (importance != nullptr) {
-    interleave(importance, 0, kGroup, weights.data());
+    interleave(importance, 0, n, weights);
   } else {
-    std::fill(weights.begin(), weights.end(), splat(1.0f));
+    std::fill(weights, weights + n, splat(1.0f));
   }
-  const Range range = range_of(x, kGroup);
-  const Candidate found = search<kZero>({values.data(), weights.data(), kGroup}, range, kTop);
+  const Range range = range_of(x, n);
+  const Candidate found = search<kZero>({values, weights, n}, range, kTop);
   const std::size_t lane = best_lane(found);
-  GroupScale scale = whole_range(range, kTop, kZero);
+  GroupScale scale = whole_range<kZero>(range, kTop);
   if (found.gain[lane] > 0.0f && found.scale[lane] <= kLargestHalf) {
     scale = {float_to_half(found.scale[lane]), static_cast<std::uint8_t>(found.zero[lane])};
   }
   const float least = half_to_float(scale.scale);
   const float min = least * static_cast<float>(scale.zero);
   project_zero_point<kBits, kZero>(&least, &min, nullptr, block);
+}
+
+}  // namespace
+
+template <unsigned kBits, std::size_t kGroup, ZeroPoint kZero>
+void fit_zero_point(const float* x, const float* importance, GridBlock& block) {
+  std::array<Lanes, kGroup> values;
+  std::array<Lanes, kGroup> weights;
+  fit<kBits, kZero>(x, importance, kGroup, values.data(), weights.data(), block);
+}
+
+template <unsigned kBits, ZeroPoint kZero>
+void fit_row_zero_point(const float* x, const float* importance, std::size_t n, GridBlock& block) {
+  std::vector<Lanes> values(n);
+  std::vector<Lanes> weights(n);
+  fit<kBits, kZero>(x, importance, n, values.data(), weights.data(), block);
 }
 
 template <unsigned kBits, ZeroPoint kZero>
@@ -164,7 +184,8 @@ void project_zero_point(const float* scale, const float* min, const float*, Grid
     block.min[0] = 0.0f;  // the levels are around 0
     return;
   }
-  const float zero = stored != 0.0f ? std::clamp(min[0] / stored, 0.0f, kTop) : 0.0f;
+  constexpr float kLeast = kLeastZero<kZero>;
+  const float zero = stored != 0.0f ? std::clamp(min[0] / stored, kLeast, kTop) : kLeast;
   set_block({half, static_cast<std::uint8_t>(std::round(zero))}, block);
 }
 
@@ -187,25 +208,33 @@ void encode_weighted_groups(const float* src, const float* importance, std::byte
   }
 }
 
+#define HALFBYTE_BLOCK(bits, group, zero) \
+  template void fit_zero_point<bits, group, zero>(const float*, const float*, GridBlock&);
+#define HALFBYTE_ROW(bits, zero)                                                         \
+  template void fit_row_zero_point<bits, zero>(const float*, const float*, std::size_t,  \
+                                               GridBlock&);                              \
+  template void project_zero_point<bits, zero>(const float*, const float*, const float*, \
+                                               GridBlock&);                              \
+  HALFBYTE_BLOCK(bits, 32, zero) HALFBYTE_BLOCK(bits, 64, zero) HALFBYTE_BLOCK(bits, 128, zero)
 #define HALFBYTE_GROUP(bits, group)                                                              \
-  template void fit_zero_point<bits, group, ZeroPoint::searched>(const float*, const float*,     \
-                                                                 GridBlock&);                    \
-  template void fit_zero_point<bits, group, ZeroPoint::middle>(const float*, const float*,       \
-                                                               GridBlock&);                      \
   template void pack_zero_point<bits, group>(const GridBlock&, const std::uint8_t*, std::byte*); \
   template void encode_weighted_groups<bits, group>(const float*, const float*, std::byte*,      \
                                                     std::size_t);
-#define HALFBYTE_GROUPS(bits)                                                             \
-  template void project_zero_point<bits, ZeroPoint::searched>(const float*, const float*, \
-                                                              const float*, GridBlock&);  \
-  template void project_zero_point<bits, ZeroPoint::middle>(const float*, const float*,   \
-                                                            const float*, GridBlock&);    \
+#define HALFBYTE_BITS(bits) \
   HALFBYTE_GROUP(bits, 32) HALFBYTE_GROUP(bits, 64) HALFBYTE_GROUP(bits, 128)
-HALFBYTE_GROUPS(2)
-HALFBYTE_GROUPS(3)
-HALFBYTE_GROUPS(4)
-HALFBYTE_GROUPS(8)
-#undef HALFBYTE_GROUPS
+HALFBYTE_BITS(2)
+HALFBYTE_BITS(3)
+HALFBYTE_BITS(4)
+HALFBYTE_BITS(8)
+#define HALFBYTE_ZEROS(zero) \
+  HALFBYTE_ROW(2, zero) HALFBYTE_ROW(3, zero) HALFBYTE_ROW(4, zero) HALFBYTE_ROW(8, zero)
+HALFBYTE_ZEROS(ZeroPoint::searched)
+HALFBYTE_ZEROS(ZeroPoint::positive)
+HALFBYTE_ZEROS(ZeroPoint::middle)
+#undef HALFBYTE_ZEROS
+#undef HALFBYTE_BITS
 #undef HALFBYTE_GROUP
+#undef HALFBYTE_ROW
+#undef HALFBYTE_BLOCK
 
 }  // namespace halfbyte::blocks

@@ -12,12 +12,15 @@ namespace halfbyte::blocks {
 // How the zero point of a group is found.
 enum class ZeroPoint : std::uint8_t {
   searched,  // any code
+  positive,  // any code but 0
   middle,    // 2^(bits - 1): what files without zero points ("symmetric") stand for
 };
 
 // In the GridBlock, d is the stored scale and sub_min[0] the zero.
 template <unsigned kBits, std::size_t kGroup, ZeroPoint kZero>
 void fit_zero_point(const float* x, const float* importance, GridBlock& block);
+template <unsigned kBits, ZeroPoint kZero>
+void fit_row_zero_point(const float* x, const float* importance, std::size_t n, GridBlock& block);
 template <unsigned kBits, ZeroPoint kZero>
 void project_zero_point(const float* scale, const float* min, const float* weights,
                         GridBlock& block);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/allocate/choice_file.h"
 #include "compress/mixes.h"
 #include "compress/refine/refine.h"
 #include "compress/rtn.h"
@@ -38,10 +39,8 @@ TypePolicy policy_of(const CompressOptions& options, const std::string& type_nam
   return policy;
 }
 
-// The types that a budget gives instead; what was chosen is told in `notes`.
-TypePolicy allocated(const CompressOptions& options, const ModelFiles& source, const Target& target,
-                     TypePolicy policy, std::vector<std::string>& notes, ThreadPool& pool,
-                     const ProgressSink& progress) {
+AllocationRequest request_of(const CompressOptions& options, const ModelFiles& source,
+                             const Target& target, const Recipe& recipe, TypePolicy policy) {
   if (!options.calibration) {
     fail_usage("types for a budget are chosen on a text: give one (--calib FILE)");
   }
@@ -49,11 +48,19 @@ TypePolicy allocated(const CompressOptions& options, const ModelFiles& source, c
   const ModelSpec& spec = source.spec();
   if (!asked_embedding(options, spec.tied_head).empty()) fixed.push_back(Role::embedding);
   if (!options.head_type.empty()) fixed.push_back(Role::head);
-  const AllocationRequest request{source,           target,          std::move(policy),
-                                  std::move(fixed), *options.budget, *options.calibration};
+  return {source,           target,          std::move(policy),
+          std::move(fixed), *options.budget, *options.calibration,
+          recipe.leaves()};
+}
+
+// What an earlier run has chosen, where there is one to be resumed.
+Allocation choice_of(const AllocationRequest& request, const BlockStore& store, ThreadPool& pool,
+                     const ProgressSink& progress) {
+  const std::string path = store.folder() + "/types.json";
+  if (std::filesystem::exists(path)) return read_choice(path, request);
   Allocation allocation = allocate(request, pool, progress);
-  notes.push_back(std::move(allocation.note));
-  return std::move(allocation.policy);
+  write_choice(path, allocation);
+  return allocation;
 }
 
 // What options cannot go with each other.
@@ -108,17 +115,14 @@ void take_errors(const std::vector<LayerReport>& from, std::vector<LayerReport>&
 }
 
 CompressReport compress_calibrated(const WriteRequest& request, const Recipe& recipe,
-                                   const CalibrationOptions& options, ThreadPool& pool,
-                                   const ProgressSink& progress) {
-  check_output(request.source.checkpoint().path(), request.out, request.target.folder);
+                                   const CalibrationOptions& options, BlockStore& store,
+                                   ThreadPool& pool, const ProgressSink& progress) {
   std::vector<std::string> notes;
   WriteRequest write = request;
   write.policy.named =
       types_of(make_jobs(request.source, request.target,
                          request.target.conventions(request.source.spec()), request.policy, notes));
   ModelFiles files(request.source.checkpoint().path());
-  BlockStore store(work_folder(request.out), key_of(request.source, request.options, options),
-                   options.resume);
   quantize_blocks(files, recipe, write.policy.named, options, store, pool, progress, notes);
   const WriteRequest last{.source = files,
                           .tokenizer = write.tokenizer,
@@ -142,7 +146,30 @@ Recipe recipe_of(const CompressOptions& options, const ModelSpec& spec) {
   Recipe recipe = parse_recipe(options.method);
   recipe.symmetric = options.symmetric;
   if (options.method == kBestMethod && !can_refine(make_plan(spec))) recipe.refiner = nullptr;
+  if (recipe.needs_text() && !options.calibration) {
+    fail_usage(fmt::format("method '{}' looks at the model at work: it needs a text (--calib FILE)",
+                           recipe.names()));
+  }
   return recipe;
+}
+
+Json json_of(const Budget& budget) {
+  return budget.bytes ? Json{{"bytes", *budget.bytes}}
+                      : Json{{"bits_per_weight", *budget.bits_per_weight}};
+}
+
+// What was asked for, as the output tells it.
+Json asked(const CompressOptions& options, const Recipe& recipe, const std::string& type,
+           const TypePolicy& policy) {
+  Json json = {{"method", recipe.names()},
+               {"type", type},
+               {"embedding_type", name(*policy.embedding)},
+               {"head_type", name(*policy.head)}};
+  if (options.symmetric) json["symmetric"] = true;
+  if (!options.budget) return json;
+  json["type"] = json_of(*options.budget);
+  json["to"] = options.to;  // sizes depend on it
+  return json;
 }
 
 }  // namespace
@@ -151,40 +178,41 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                         const std::string& out, const CompressOptions& options, ThreadPool& pool,
                         const ProgressSink& progress) {
   const auto start = std::chrono::steady_clock::now();
-  const Recipe recipe = recipe_of(options, source.spec());
   const Target& target = need_target(options.to);
-  const std::string type = recipe.type(options.type);
-  TypePolicy policy = policy_of(options, type, source.spec(), target);
+  const std::string type = parse_recipe(options.method).type(options.type);
+  const TypePolicy policy = policy_of(options, type, source.spec(), target);
   check_holds(target, *policy.matrix);
   check_options(options, target);
-  if (recipe.needs_text() && !options.calibration) {
-    fail_usage(fmt::format("method '{}' looks at the model at work: it needs a text (--calib FILE)",
-                           recipe.names()));
-  }
-  std::vector<std::string> notes;
+  const Recipe recipe = recipe_of(options, source.spec());
+  WriteRequest request{.source = source,
+                       .tokenizer = tokenizer,
+                       .out = out,
+                       .target = target,
+                       .policy = policy,
+                       .encode = options.symmetric ? rtn_encode_symmetric : rtn_encode,
+                       .method_json = {{"name", recipe.names()}},
+                       .options = asked(options, recipe, type, policy),
+                       .what = "compressing",
+                       .finite = true,
+                       .symmetric = options.symmetric};
+  std::optional<AllocationRequest> choice;
   if (options.budget) {
-    check_output(source.checkpoint().path(), out, target.folder);
-    policy = allocated(options, source, target, std::move(policy), notes, pool, progress);
+    choice.emplace(request_of(options, source, target, recipe, policy));
+    check_allocation(*choice);
   }
-  Json json = {{"method", recipe.names()},
-               {"type", options.budget ? notes.front() : type},
-               {"embedding_type", name(*policy.embedding)},
-               {"head_type", name(*policy.head)}};
-  if (options.symmetric) json["symmetric"] = true;
-  const WriteRequest request{.source = source,
-                             .tokenizer = tokenizer,
-                             .out = out,
-                             .target = target,
-                             .policy = policy,
-                             .encode = options.symmetric ? rtn_encode_symmetric : rtn_encode,
-                             .method_json = {{"name", recipe.names()}},
-                             .options = json,
-                             .what = "compressing",
-                             .finite = true,
-                             .symmetric = options.symmetric};
   if (!options.calibration) return write_model(request, pool, progress);
+  check_output(source.checkpoint().path(), out, target.folder);
+  BlockStore store(work_folder(out), key_of(source, request.options, *options.calibration),
+                   options.calibration->resume);
+  std::vector<std::string> notes;
+  if (choice) {
+    const Allocation allocation = choice_of(*choice, store, pool, progress);
+    request.policy = with_types(*choice, allocation);
+    request.options["type"] = allocation.note;
+    notes.push_back(allocation.note);
+  }
   CompressReport report =
-      compress_calibrated(request, recipe, *options.calibration, pool, progress);
+      compress_calibrated(request, recipe, *options.calibration, store, pool, progress);
   report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   report.seconds = elapsed.count();

@@ -208,8 +208,8 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
   if (choice) {
     const Allocation allocation = choice_of(*choice, store, pool, progress);
     request.policy = with_types(*choice, allocation);
-    request.options["type"] = allocation.note;
-    notes.push_back(allocation.note);
+    notes.push_back(note_of(*choice, allocation));
+    request.options["type"] = notes.front();
   }
   CompressReport report =
       compress_calibrated(request, recipe, *options.calibration, store, pool, progress);

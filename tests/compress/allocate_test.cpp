@@ -264,7 +264,7 @@ TEST_F(Allocate, TypesThroughoutAreCompared) {
   }
   std::vector<std::string> names;
   for (const Candidate& one : uniform_candidates(ledger, plan, groups, costs, 100)) {
-    names.push_back(one.name);
+    names.push_back(one.like);
     EXPECT_EQ(one.types.size(), groups.size());
   }
   EXPECT_THAT(names, testing::Contains("q4_0 throughout"));
@@ -339,14 +339,17 @@ TEST_F(ResumedChoice, WhatCouldNotHaveBeenChosenIsRefused) {
   };
   const std::string tensor = good["types"].begin().key();
   for (const std::string& text :
-       {std::string("{"), std::string("[]"), std::string(R"({"note": "", "types": 1})")}) {
+       {std::string("{"), std::string("[]"), std::string(R"({"like": "", "types": 1})")}) {
     refusal(text);
   }
   EXPECT_THAT(refusal(with(tensor, "q9_9")), HasSubstr("not known"));
   EXPECT_THAT(refusal(with(tensor, 7)), HasSubstr("without --resume"));
-  EXPECT_THAT(refusal(with(tensor, "w8a8")), HasSubstr("cannot have"));
+  EXPECT_THAT(refusal(with(tensor, "w8a8")), HasSubstr("no type to choose"));
   EXPECT_THAT(refusal(with("output_norm.weight", "f16")), HasSubstr("do not choose"));
   EXPECT_THAT(refusal(with("no.such", "f16")), HasSubstr("do not choose"));
+  Json unknown = good;
+  unknown["like"] = "q9_9 throughout";
+  EXPECT_THAT(refusal(unknown.dump()), HasSubstr("not known"));
   Json wide = good;
   for (auto& type : wide["types"]) type = "f16";
   EXPECT_THAT(refusal(wide.dump()), HasSubstr("exceeds the budget"));

@@ -86,31 +86,14 @@ class Allocator {
   }
 
   Allocation allocation_of(const Candidate& candidate) const {
-    Allocation allocation;
-    allocation.file_type = candidate.file_type;
-    std::map<DType, std::size_t> counts;
+    Allocation allocation{{}, candidate.like};
     for (std::size_t i = 0; i < groups_.size(); ++i) {
-      const DType type = candidate.types[i];
       for (const int weight : groups_[i].weights) {
-        allocation.types[probe_.plan().weights[static_cast<std::size_t>(weight)].name] = type;
-        ++counts[type];
+        allocation.types[probe_.plan().weights[static_cast<std::size_t>(weight)].name] =
+            candidate.types[i];
       }
     }
-    allocation.note = note_of(candidate, counts, with_types(ledger_.request(), allocation));
     return allocation;
-  }
-
-  std::string note_of(const Candidate& candidate, const std::map<DType, std::size_t>& counts,
-                      const TypePolicy& policy) const {
-    const double bits = ledger_.bits_of(bytes_of(ledger_.jobs_of(policy)));
-    std::string note = fmt::format("{:.2f} bits a weight:", bits);
-    if (!candidate.name.empty()) return fmt::format("{} the types of {}", note, candidate.name);
-    const char* between = " ";
-    for (const auto& [type, count] : counts) {
-      note += fmt::format("{}{} x {}", between, count, name(type));
-      between = ", ";
-    }
-    return note;
   }
 
   Ledger ledger_;
@@ -140,8 +123,24 @@ Allocation allocate(const AllocationRequest& request, ThreadPool& pool,
 TypePolicy with_types(const AllocationRequest& request, const Allocation& allocation) {
   TypePolicy policy = request.policy;
   policy.named = allocation.types;
-  policy.file_type = allocation.file_type;
+  const OutputType* const row = find_uniform(allocation.like);
+  policy.file_type = row == nullptr ? std::nullopt : std::optional(row->file_type);
   return policy;
+}
+
+std::string note_of(const AllocationRequest& request, const Allocation& allocation) {
+  const Ledger ledger(request);
+  const std::uint64_t bytes = bytes_of(ledger.jobs_of(with_types(request, allocation)));
+  std::string note = fmt::format("{:.2f} bits a weight:", ledger.bits_of(bytes));
+  if (!allocation.like.empty()) return fmt::format("{} the types of {}", note, allocation.like);
+  std::map<DType, std::size_t> counts;
+  for (const auto& [tensor, type] : allocation.types) ++counts[type];
+  const char* between = " ";
+  for (const auto& [type, count] : counts) {
+    note += fmt::format("{}{} x {}", between, count, name(type));
+    between = ", ";
+  }
+  return note;
 }
 
 }  // namespace halfbyte

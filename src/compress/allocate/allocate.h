@@ -31,8 +31,7 @@ struct AllocationRequest {
 
 struct Allocation {
   std::unordered_map<std::string, DType> types;  // of all tensors that get one of their own
-  std::optional<std::uint32_t> file_type = std::nullopt;  // where they are those of a mix
-  std::string note;                                       // one line: what was chosen
+  std::string like = "";                         // the uniform choice that these are, if any
 };
 
 // Fails with kUsage where the model is no decoder with a head, or the budget is below what its
@@ -46,5 +45,7 @@ Allocation allocate(const AllocationRequest& request, ThreadPool& pool,
 
 // The request's policy, with the types chosen.
 TypePolicy with_types(const AllocationRequest& request, const Allocation& allocation);
+// One line that says what was chosen.
+std::string note_of(const AllocationRequest& request, const Allocation& allocation);
 
 }  // namespace halfbyte

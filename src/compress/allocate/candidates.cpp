@@ -1,11 +1,9 @@
 #include "compress/allocate/candidates.h"
 
 #include <algorithm>
-
-#include <fmt/format.h>
+#include <optional>
 
 #include "compress/allocate/sensitivity.h"
-#include "compress/mixes.h"
 
 namespace halfbyte {
 
@@ -17,6 +15,7 @@ struct Leaning {
   double coarse;  // those of types well below the budget
 };
 constexpr Leaning kLeanings[] = {{1.0, 1.0}, {2.0, 1.0}, {0.5, 1.0}, {1.0, 1.5}, {1.0, 2.5}};
+constexpr std::string_view kThroughout = " throughout";
 constexpr double kCoarse = 0.5;  // bits a weight below the budget
 
 std::vector<Options> leaning(const Leaning& leaning, double bits, const std::vector<Group>& groups,
@@ -50,7 +49,6 @@ TypePolicy pure_policy(const OutputType& type, const ModelSpec& spec) {
   TypePolicy policy;
   policy.embedding = policy.head = fitting_type(type.matrix, spec.width);
   policy.matrix = type.matrix;
-  policy.file_type = type.file_type;
   return policy;
 }
 
@@ -66,7 +64,7 @@ class UniformRater {
       : ledger_(ledger), plan_(plan), groups_(groups), costs_(costs) {}
 
   // Nothing where the policy does not fit, or has types that groups do not choose from.
-  std::optional<Rated> rate(std::string name, TypePolicy policy) const {
+  std::optional<Rated> rate(std::string like, TypePolicy policy) const {
     const AllocationRequest& request = ledger_.request();
     policy.table = request.policy.table;
     policy.vector = request.policy.vector;
@@ -77,7 +75,7 @@ class UniformRater {
     if (bytes_of(jobs) > ledger_.budget()) return std::nullopt;
     TypesByName types;
     for (const TensorJob& job : jobs) types.emplace(job.own, job.dtype);
-    Rated rated{{std::move(name), {}, policy.file_type}};
+    Rated rated{{{}, std::move(like)}};
     for (std::size_t i = 0; i < groups_.size(); ++i) {
       const auto type = type_of(groups_[i], types);
       const auto found = type ? std::find(groups_[i].types.begin(), groups_[i].types.end(), *type)
@@ -110,6 +108,11 @@ class UniformRater {
 
 }  // namespace
 
+const OutputType* find_uniform(std::string_view like) {
+  if (like.ends_with(kThroughout)) like.remove_suffix(kThroughout.size());
+  return find_output_type(like);
+}
+
 std::vector<Candidate> solved_candidates(const Ledger& ledger, const std::vector<Group>& groups,
                                          const std::vector<Options>& costs) {
   const double bits = ledger.bits_of(ledger.budget());
@@ -131,7 +134,7 @@ std::vector<Candidate> uniform_candidates(const Ledger& ledger, const Plan& plan
     if (!ledger.request().target.holds(type.matrix)) continue;
     const std::string name(type.name);
     if (auto mix = rater.rate(name, mix_policy(type, spec, true))) rated.push_back(*mix);
-    if (auto pure = rater.rate(fmt::format("{} throughout", name), pure_policy(type, spec))) {
+    if (auto pure = rater.rate(name + std::string(kThroughout), pure_policy(type, spec))) {
       rated.push_back(*pure);
     }
   }

@@ -2,22 +2,25 @@
 // model.
 #pragma once
 
-#include <cstdint>
-#include <optional>
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compress/allocate/groups.h"
 #include "compress/allocate/ledger.h"
 #include "compress/allocate/solver.h"
+#include "compress/mixes.h"
 
 namespace halfbyte {
 
 struct Candidate {
-  std::string name;                                       // of a uniform choice
-  std::vector<DType> types;                               // by group
-  std::optional<std::uint32_t> file_type = std::nullopt;  // of a uniform choice
+  std::vector<DType> types;  // by group
+  std::string like = "";     // the uniform choice that it is: "q4_k_m", "q4_k_s throughout"
 };
+
+// The row of the table of output types that a uniform choice follows; nullptr if it is none.
+const OutputType* find_uniform(std::string_view like);
 
 // The least sums of costs within the budget, with the costs as they are and leaning to one side or
 // the other where sums of them are known to be wrong. `costs`: of all types of each group.

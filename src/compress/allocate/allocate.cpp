@@ -16,7 +16,7 @@ namespace halfbyte {
 namespace {
 
 constexpr std::size_t kSamples = 8;
-constexpr std::size_t kSampleTokens = 96;
+constexpr std::size_t kSampleTokens = 64;
 constexpr std::size_t kUniform = 2;     // the best of those that fit are measured
 constexpr double kMaxProbedBits = 4.5;  // above, errors do not show
 
@@ -70,19 +70,30 @@ class Allocator {
   const Candidate& best_of(const std::vector<Candidate>& candidates) {
     double least = std::numeric_limits<double>::infinity();
     const Candidate* best = &candidates.front();
+    std::vector<Changes> kept(groups_.size());  // the best one's
     for (const Candidate& candidate : candidates) {
-      Changes changes;
-      for (std::size_t i = 0; i < groups_.size(); ++i) {
-        const Changes& group = encoder_.encode_once(groups_[i], candidate.types[i]);
-        changes.insert(changes.end(), group.begin(), group.end());
-      }
-      const double divergence = probe_.divergence(changes);
+      std::vector<Changes> own = encode(candidate, kept);
+      Changes all;
+      for (const Changes& group : own) all.insert(all.end(), group.begin(), group.end());
+      const double divergence = probe_.divergence(all);
       step();
       if (divergence >= least) continue;
       least = divergence;
       best = &candidate;
+      kept = std::move(own);
     }
     return *best;
+  }
+
+  // By group; those that have the same type in another candidate need not be encoded again.
+  std::vector<Changes> encode(const Candidate& candidate, const std::vector<Changes>& known) {
+    std::vector<Changes> changes;
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      const DType type = candidate.types[i];
+      const bool same = !known[i].empty() && known[i].front()->dtype == type;
+      changes.push_back(same ? known[i] : encoder_.encode(groups_[i], type));
+    }
+    return changes;
   }
 
   Allocation allocation_of(const Candidate& candidate) const {

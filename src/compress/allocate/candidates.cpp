@@ -14,7 +14,7 @@ struct Leaning {
   double ends;    // the embedding's and the head's
   double coarse;  // those of types well below the budget
 };
-constexpr Leaning kLeanings[] = {{1.0, 1.0}, {2.0, 1.0}, {0.5, 1.0}, {1.0, 1.5}, {1.0, 2.5}};
+constexpr Leaning kLeanings[] = {{1.0, 1.0}, {2.0, 1.0}, {0.5, 1.0}, {1.0, 1.5}};
 constexpr std::string_view kThroughout = " throughout";
 constexpr double kCoarse = 0.5;  // bits a weight below the budget
 

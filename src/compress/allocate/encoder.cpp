@@ -67,12 +67,6 @@ Changes GroupEncoder::encode(const Group& group, DType type) {
   return changes;
 }
 
-const Changes& GroupEncoder::encode_once(const Group& group, DType type) {
-  Changes& kept = kept_[{group.weights.front(), type}];
-  if (kept.empty()) kept = encode(group, type);
-  return kept;
-}
-
 std::vector<double> GroupEncoder::errors(const Group& group) {
   InputStats inputs = inputs_of(group);
   const std::vector<float> mean_squares = inputs.mean_square();

@@ -1,8 +1,6 @@
 // Rounding a model's tensors to the types that are tried.
 #pragma once
 
-#include <map>
-#include <utility>
 #include <vector>
 
 #include "compress/allocate/groups.h"
@@ -20,8 +18,6 @@ class GroupEncoder {
 
   // The group's tensors, rounded with the weights of their inputs.
   Changes encode(const Group& group, DType type);
-  // As encode; what it gives is kept for the next time.
-  const Changes& encode_once(const Group& group, DType type);
   // Squared errors of the group's outputs in each of its types, from some of its rows.
   std::vector<double> errors(const Group& group);
 
@@ -32,7 +28,6 @@ class GroupEncoder {
   const Probe& probe_;
   double share_;
   DenseWorkers workers_;
-  std::map<std::pair<int, DType>, Changes> kept_;  // by the group's first weight
 };
 
 }  // namespace halfbyte

@@ -39,8 +39,11 @@ TypePolicy policy_of(const CompressOptions& options, const std::string& type_nam
   return policy;
 }
 
-AllocationRequest request_of(const CompressOptions& options, const ModelFiles& source,
-                             const Target& target, const Recipe& recipe, TypePolicy policy) {
+// What is to be chosen for a budget; nothing where there is none.
+std::optional<AllocationRequest> choice_for(const CompressOptions& options,
+                                            const ModelFiles& source, const Target& target,
+                                            const Recipe& recipe, const TypePolicy& policy) {
+  if (!options.budget) return std::nullopt;
   if (!options.calibration) {
     fail_usage("types for a budget are chosen on a text: give one (--calib FILE)");
   }
@@ -48,9 +51,11 @@ AllocationRequest request_of(const CompressOptions& options, const ModelFiles& s
   const ModelSpec& spec = source.spec();
   if (!asked_embedding(options, spec.tied_head).empty()) fixed.push_back(Role::embedding);
   if (!options.head_type.empty()) fixed.push_back(Role::head);
-  return {source,           target,          std::move(policy),
-          std::move(fixed), *options.budget, *options.calibration,
-          recipe.leaves()};
+  const AllocationRequest request{source,           target,          policy,
+                                  std::move(fixed), *options.budget, *options.calibration,
+                                  recipe.leaves()};
+  check_allocation(request);
+  return request;
 }
 
 // What an earlier run has chosen, where there is one to be resumed.
@@ -114,15 +119,25 @@ void take_errors(const std::vector<LayerReport>& from, std::vector<LayerReport>&
   }
 }
 
-CompressReport compress_calibrated(const WriteRequest& request, const Recipe& recipe,
-                                   const CalibrationOptions& options, BlockStore& store,
+// `choice`: the types are still to be chosen.
+CompressReport compress_calibrated(WriteRequest write,
+                                   const std::optional<AllocationRequest>& choice,
+                                   const Recipe& recipe, const CalibrationOptions& options,
                                    ThreadPool& pool, const ProgressSink& progress) {
+  check_output(write.source.checkpoint().path(), write.out, write.target.folder);
+  BlockStore store(work_folder(write.out), key_of(write.source, write.options, options),
+                   options.resume);
   std::vector<std::string> notes;
-  WriteRequest write = request;
+  if (choice) {
+    const Allocation allocation = choice_of(*choice, store, pool, progress);
+    notes.push_back(note_of(*choice, allocation));
+    write.policy = with_types(*choice, allocation);
+    write.options["type"] = notes.front();
+  }
   write.policy.named =
-      types_of(make_jobs(request.source, request.target,
-                         request.target.conventions(request.source.spec()), request.policy, notes));
-  ModelFiles files(request.source.checkpoint().path());
+      types_of(make_jobs(write.source, write.target, write.target.conventions(write.source.spec()),
+                         write.policy, notes));
+  ModelFiles files(write.source.checkpoint().path());
   quantize_blocks(files, recipe, write.policy.named, options, store, pool, progress, notes);
   const WriteRequest last{.source = files,
                           .tokenizer = write.tokenizer,
@@ -146,11 +161,13 @@ Recipe recipe_of(const CompressOptions& options, const ModelSpec& spec) {
   Recipe recipe = parse_recipe(options.method);
   recipe.symmetric = options.symmetric;
   if (options.method == kBestMethod && !can_refine(make_plan(spec))) recipe.refiner = nullptr;
-  if (recipe.needs_text() && !options.calibration) {
-    fail_usage(fmt::format("method '{}' looks at the model at work: it needs a text (--calib FILE)",
-                           recipe.names()));
-  }
   return recipe;
+}
+
+void check_text(const CompressOptions& options, const Recipe& recipe) {
+  if (!recipe.needs_text() || options.calibration) return;
+  fail_usage(fmt::format("method '{}' looks at the model at work: it needs a text (--calib FILE)",
+                         recipe.names()));
 }
 
 Json json_of(const Budget& budget) {
@@ -178,42 +195,28 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                         const std::string& out, const CompressOptions& options, ThreadPool& pool,
                         const ProgressSink& progress) {
   const auto start = std::chrono::steady_clock::now();
+  const Recipe recipe = recipe_of(options, source.spec());
   const Target& target = need_target(options.to);
-  const std::string type = parse_recipe(options.method).type(options.type);
+  const std::string type = recipe.type(options.type);
   const TypePolicy policy = policy_of(options, type, source.spec(), target);
   check_holds(target, *policy.matrix);
   check_options(options, target);
-  const Recipe recipe = recipe_of(options, source.spec());
-  WriteRequest request{.source = source,
-                       .tokenizer = tokenizer,
-                       .out = out,
-                       .target = target,
-                       .policy = policy,
-                       .encode = options.symmetric ? rtn_encode_symmetric : rtn_encode,
-                       .method_json = {{"name", recipe.names()}},
-                       .options = asked(options, recipe, type, policy),
-                       .what = "compressing",
-                       .finite = true,
-                       .symmetric = options.symmetric};
-  std::optional<AllocationRequest> choice;
-  if (options.budget) {
-    choice.emplace(request_of(options, source, target, recipe, policy));
-    check_allocation(*choice);
-  }
+  check_text(options, recipe);
+  const auto choice = choice_for(options, source, target, recipe, policy);
+  const WriteRequest request{.source = source,
+                             .tokenizer = tokenizer,
+                             .out = out,
+                             .target = target,
+                             .policy = policy,
+                             .encode = options.symmetric ? rtn_encode_symmetric : rtn_encode,
+                             .method_json = {{"name", recipe.names()}},
+                             .options = asked(options, recipe, type, policy),
+                             .what = "compressing",
+                             .finite = true,
+                             .symmetric = options.symmetric};
   if (!options.calibration) return write_model(request, pool, progress);
-  check_output(source.checkpoint().path(), out, target.folder);
-  BlockStore store(work_folder(out), key_of(source, request.options, *options.calibration),
-                   options.calibration->resume);
-  std::vector<std::string> notes;
-  if (choice) {
-    const Allocation allocation = choice_of(*choice, store, pool, progress);
-    request.policy = with_types(*choice, allocation);
-    notes.push_back(note_of(*choice, allocation));
-    request.options["type"] = notes.front();
-  }
   CompressReport report =
-      compress_calibrated(request, recipe, *options.calibration, store, pool, progress);
-  report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
+      compress_calibrated(request, choice, recipe, *options.calibration, pool, progress);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   report.seconds = elapsed.count();
   return report;

@@ -243,6 +243,14 @@ TEST_F(Allocate, AShareOfAnErrorIsAsMuchOfTheDivergence) {
   EXPECT_GT(half, 0.2 * whole);
 }
 
+// What probes of a method's blocks are scaled by.
+TEST(AllocateShare, MethodsLeaveLessThanRounding) {
+  EXPECT_EQ(parse_recipe("rtn").leaves(), 1.0);
+  EXPECT_LT(parse_recipe("gptq").leaves(), 1.0);
+  EXPECT_LT(parse_recipe("awq,gptq").leaves(), parse_recipe("gptq").leaves());
+  EXPECT_LT(parse_recipe("best").leaves(), parse_recipe("awq,gptq").leaves());
+}
+
 // A budget that a type for all tensors uses up: that one is compared.
 TEST_F(Allocate, TypesThroughoutAreCompared) {
   const ModelFiles source(golden_model("llama"));

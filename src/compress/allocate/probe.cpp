@@ -92,8 +92,13 @@ std::vector<float> Probe::values_of(int weight) const {
   const std::string& name = plan_.weights[static_cast<std::size_t>(weight)].name;
   const ModelTensor& tensor = source_.need(name);
   std::vector<float> values = matrix_values(tensor, source_.checkpoint().path(), pool_);
-  source_.checkpoint().release({name, DType::u8, {tensor.data.size()}, tensor.data});
+  release(tensor);
   return values;
+}
+
+// Its pages in the mapped file, which would add up to the whole model once more.
+void Probe::release(const ModelTensor& tensor) const {
+  source_.checkpoint().release({tensor.name, DType::u8, {tensor.data.size()}, tensor.data});
 }
 
 // f32 [n, k] as bfloat16, which `rows` keeps.
@@ -148,8 +153,13 @@ Probe::Part Probe::load(std::size_t part, const Changes& changes) {
     if (!wanted(changed->weight)) continue;
     files_.replace(blended(*changed, rows[static_cast<std::size_t>(changed->weight)]));
   }
-  return std::make_shared<const Weights>(
+  Part loaded = std::make_shared<const Weights>(
       files_, plan_, WeightsOptions{features_, Compute::bf16, {}, wanted}, pool_);
+  for (std::size_t i = 0; i < plan_.weights.size(); ++i) {
+    const ModelTensor* const own = source_.find(plan_.weights[i].name);
+    if (parts_[i] == part && own != nullptr) release(*own);
+  }
+  return loaded;
 }
 
 Probe::Part Probe::part(std::size_t index, const Changes& changes) {

@@ -33,7 +33,7 @@ constexpr Method kMethods[] = {
      .summary = "choose codes one input after the other, each making up for the errors before it",
      .solve = gptq_solve,
      .gram = true,
-     .leaves = 0.5},
+     .leaves = 0.65},
     {.name = "int8",
      .summary = "8-bit weights and inputs but for the inputs' outliers, which stay as they are "
                 "(LLM.int8())",

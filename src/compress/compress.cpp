@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compress/allocate/choice_file.h"
 #include "compress/mixes.h"
 #include "compress/refine/refine.h"
 #include "compress/rtn.h"
@@ -41,10 +42,11 @@ TypePolicy policy_of(const CompressOptions& options, const std::string& type_nam
   return policy;
 }
 
-// The types that a budget gives instead; what was chosen is told in `notes`.
-TypePolicy allocated(const CompressOptions& options, const ModelFiles& source, const Target& target,
-                     TypePolicy policy, std::vector<std::string>& notes, ThreadPool& pool,
-                     const ProgressSink& progress) {
+// What is to be chosen for a budget; nothing where there is none.
+std::optional<AllocationRequest> choice_for(const CompressOptions& options,
+                                            const ModelFiles& source, const Target& target,
+                                            const Recipe& recipe, const TypePolicy& policy) {
+  if (!options.budget) return std::nullopt;
   if (!options.calibration) {
     fail_usage("types for a budget are chosen on a text: give one (--calib FILE)");
   }
@@ -52,11 +54,21 @@ TypePolicy allocated(const CompressOptions& options, const ModelFiles& source, c
   const ModelSpec& spec = source.spec();
   if (!asked_embedding(options, spec.tied_head).empty()) fixed.push_back(Role::embedding);
   if (!options.head_type.empty()) fixed.push_back(Role::head);
-  const AllocationRequest request{source,           target,          std::move(policy),
-                                  std::move(fixed), *options.budget, *options.calibration};
+  const AllocationRequest request{source,           target,          policy,
+                                  std::move(fixed), *options.budget, *options.calibration,
+                                  recipe.leaves()};
+  check_allocation(request);
+  return request;
+}
+
+// What an earlier run has chosen, where there is one to be resumed.
+Allocation choice_of(const AllocationRequest& request, const BlockStore& store, ThreadPool& pool,
+                     const ProgressSink& progress) {
+  const std::string path = store.folder() + "/types.json";
+  if (std::filesystem::exists(path)) return read_choice(path, request);
   Allocation allocation = allocate(request, pool, progress);
-  notes.push_back(std::move(allocation.note));
-  return std::move(allocation.policy);
+  write_choice(path, allocation);
+  return allocation;
 }
 
 // What options cannot go with each other.
@@ -110,18 +122,25 @@ void take_errors(const std::vector<LayerReport>& from, std::vector<LayerReport>&
   }
 }
 
-CompressReport compress_calibrated(const WriteRequest& request, const Recipe& recipe,
-                                   const CalibrationOptions& options, ThreadPool& pool,
-                                   const ProgressSink& progress) {
-  check_output(request.source.checkpoint().path(), request.out, request.target.folder);
-  std::vector<std::string> notes;
-  WriteRequest write = request;
-  write.policy.named =
-      types_of(make_jobs(request.source, request.target,
-                         request.target.conventions(request.source.spec()), request.policy, notes));
-  ModelFiles files(request.source.checkpoint().path());
-  BlockStore store(work_folder(request.out), key_of(request.source, request.options, options),
+// `choice`: the types are still to be chosen.
+CompressReport compress_calibrated(WriteRequest write,
+                                   const std::optional<AllocationRequest>& choice,
+                                   const Recipe& recipe, const CalibrationOptions& options,
+                                   ThreadPool& pool, const ProgressSink& progress) {
+  check_output(write.source.checkpoint().path(), write.out, write.target.folder);
+  BlockStore store(work_folder(write.out), key_of(write.source, write.options, options),
                    options.resume);
+  std::vector<std::string> notes;
+  if (choice) {
+    const Allocation allocation = choice_of(*choice, store, pool, progress);
+    notes.push_back(note_of(*choice, allocation));
+    write.policy = with_types(*choice, allocation);
+    write.options["type"] = notes.front();
+  }
+  write.policy.named =
+      types_of(make_jobs(write.source, write.target, write.target.conventions(write.source.spec()),
+                         write.policy, notes));
+  ModelFiles files(write.source.checkpoint().path());
   quantize_blocks(files, recipe, write.policy.named, options, store, pool, progress, notes);
   const WriteRequest last{.source = files,
                           .tokenizer = write.tokenizer,
@@ -146,6 +165,31 @@ Recipe recipe_of(const CompressOptions& options, const ModelSpec& spec) {
   return recipe;
 }
 
+void check_text(const CompressOptions& options, const Recipe& recipe) {
+  if (!recipe.needs_text() || options.calibration) return;
+  fail_usage(fmt::format("method '{}' looks at the model at work: it needs a text (--calib FILE)",
+                         recipe.names()));
+}
+
+Json json_of(const Budget& budget) {
+  return budget.bytes ? Json{{"bytes", *budget.bytes}}
+                      : Json{{"bits_per_weight", *budget.bits_per_weight}};
+}
+
+// What was asked for, as the output tells it.
+Json asked(const CompressOptions& options, const Recipe& recipe, const std::string& type,
+           const TypePolicy& policy) {
+  Json json = {{"method", recipe.names()},
+               {"type", type},
+               {"embedding_type", name(*policy.embedding)},
+               {"head_type", name(*policy.head)}};
+  if (options.symmetric) json["symmetric"] = true;
+  if (!options.budget) return json;
+  json["type"] = json_of(*options.budget);
+  json["to"] = options.to;  // sizes depend on it
+  return json;
+}
+
 }  // namespace
 
 CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
@@ -155,24 +199,12 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
   Recipe recipe = recipe_of(options, source.spec());
   const Target& target = need_target(options.to);
   const std::string type = recipe.type(options.type);
-  TypePolicy policy = policy_of(options, type, source.spec(), target);
+  const TypePolicy policy = policy_of(options, type, source.spec(), target);
   recipe.rules = policy.rules;
   check_holds(target, *policy.matrix);
   check_options(options, target);
-  if (recipe.needs_text() && !options.calibration) {
-    fail_usage(fmt::format("method '{}' looks at the model at work: it needs a text (--calib FILE)",
-                           recipe.names()));
-  }
-  std::vector<std::string> notes;
-  if (options.budget) {
-    check_output(source.checkpoint().path(), out, target.folder);
-    policy = allocated(options, source, target, std::move(policy), notes, pool, progress);
-  }
-  Json json = {{"method", recipe.names()},
-               {"type", options.budget ? notes.front() : type},
-               {"embedding_type", name(*policy.embedding)},
-               {"head_type", name(*policy.head)}};
-  if (options.symmetric) json["symmetric"] = true;
+  check_text(options, recipe);
+  const auto choice = choice_for(options, source, target, recipe, policy);
   const WriteRequest request{.source = source,
                              .tokenizer = tokenizer,
                              .out = out,
@@ -180,13 +212,12 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                              .policy = policy,
                              .encode = rtn_encode,
                              .method_json = {{"name", recipe.names()}},
-                             .options = json,
+                             .options = asked(options, recipe, type, policy),
                              .what = "compressing",
                              .finite = true};
   if (!options.calibration) return write_model(request, pool, progress);
   CompressReport report =
-      compress_calibrated(request, recipe, *options.calibration, pool, progress);
-  report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
+      compress_calibrated(request, choice, recipe, *options.calibration, pool, progress);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   report.seconds = elapsed.count();
   return report;

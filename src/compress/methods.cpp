@@ -24,14 +24,16 @@ constexpr Method kMethods[] = {
     {.name = "awq",
      .summary = "scale channels so that rounding their weights hurts the outputs least (AWQ)",
      .transform = awq_transform,
-     .gram = true},
+     .gram = true,
+     .leaves = 0.7},
     {.name = "smooth",
      .summary = "move outliers of norms' outputs into the weights behind them (SmoothQuant)",
      .transform = smooth_transform},
     {.name = "gptq",
      .summary = "choose codes one input after the other, each making up for the errors before it",
      .solve = gptq_solve,
-     .gram = true},
+     .gram = true,
+     .leaves = 0.65},
     {.name = "int8",
      .summary = "8-bit weights and inputs but for the inputs' outliers, which stay as they are "
                 "(LLM.int8())",
@@ -40,7 +42,8 @@ constexpr Method kMethods[] = {
      .type = "int8"},
     {.name = "refine",
      .summary = "after a solver: descend on the error of whole blocks (AutoRound's SignRound)",
-     .refine = refine_block},
+     .refine = refine_block,
+     .leaves = 0.9},
 };
 
 constexpr std::string_view kBest = "awq,gptq,refine";
@@ -84,6 +87,12 @@ const Method* find_method(std::string_view name) {
 bool Recipe::needs_gram() const {
   return solver->gram || std::any_of(transforms.begin(), transforms.end(),
                                      [](const Method* method) { return method->gram; });
+}
+
+double Recipe::leaves() const {
+  double share = solver->leaves * (refiner == nullptr ? 1.0 : refiner->leaves);
+  for (const Method* method : transforms) share *= method->leaves;
+  return share;
 }
 
 std::string Recipe::names() const {

@@ -54,6 +54,7 @@ struct Method {
   TransformBlock transform = nullptr;
   RefineBlock refine = nullptr;
   bool gram = false;           // needs the inputs' Gram matrix
+  double leaves = 1.0;         // of the divergence without it, about, at four bits
   std::string_view type = "";  // the only one that it is a method for; "": any
 };
 
@@ -73,6 +74,7 @@ struct Recipe {
     return !transforms.empty() || solver->encode == nullptr || refiner != nullptr;
   }
   bool needs_gram() const;
+  double leaves() const;      // of what rounding to nearest does to the predictions, about
   std::string names() const;  // "awq,gptq"
   // The type to write where `asked` ("": nobody asked). Fails with kUsage where the method has
   // another one.

@@ -1,13 +1,18 @@
 // Types for a budget: the solver is as good as trying everything; no output exceeds its budget;
-// bytes do not depend on the number of threads; what cannot be is said.
+// bytes do not depend on the number of threads, nor on whether a run was resumed; what cannot be is
+// said.
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "compress/allocate/candidates.h"
+#include "compress/allocate/ledger.h"
 #include "compress/allocate/probe.h"
 #include "compress/allocate/solver.h"
 #include "compress/compress.h"
@@ -108,12 +113,12 @@ std::vector<Sample> samples_for(const ModelSpec& spec) {
 class Allocate : public testing::Test {
  protected:
   CompressReport run(const std::string& model, const std::string& out, CompressOptions options,
-                     std::size_t threads = 2) {
+                     std::size_t threads = 2, const ProgressSink& progress = {}) {
     const ModelFiles source(golden_model(model));
-    options.calibration.emplace();
+    if (!options.calibration) options.calibration.emplace();
     options.calibration->samples = samples_for(source.spec());
     ThreadPool pool(threads);
-    return compress(source, nullptr, folder_ / out, options, pool);
+    return compress(source, nullptr, folder_ / out, options, pool, progress);
   }
   static CompressOptions options_for(const std::string& to, double bits) {
     CompressOptions options;
@@ -121,9 +126,10 @@ class Allocate : public testing::Test {
     options.budget = Budget{bits, std::nullopt};
     return options;
   }
-  std::string usage_error(const std::string& model, const CompressOptions& options) {
+  std::string usage_error(const std::string& model, const CompressOptions& options,
+                          const std::string& out = "none") {
     try {
-      run(model, "none", options);
+      run(model, out, options);
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kUsage) << error.what();
       return error.what();
@@ -188,23 +194,177 @@ TEST_F(Allocate, AFixedEmbeddingKeepsItsType) {
   EXPECT_LE(report.bits_per_weight, 9.0);
 }
 
+// The rows of a matrix, all zero or as they are, as a change.
+std::shared_ptr<const ChangedTensor> change_of(const Probe& probe, int weight, bool zero,
+                                               double share = 1.0) {
+  const WeightRef& ref = probe.plan().weights[static_cast<std::size_t>(weight)];
+  std::vector<std::byte> rows(ref.n * ref.k * sizeof(std::uint16_t));
+  if (!zero) {
+    const std::vector<float> values = probe.values_of(weight);
+    encode_whole_rows(info(DType::bf16), values.data(), rows.data(), ref.n, ref.k);
+  }
+  return std::make_shared<const ChangedTensor>(
+      ChangedTensor{weight, DType::bf16, std::move(rows), share});
+}
+
 // Running only what comes after a change is running everything.
-TEST_F(Allocate, AProbeReturnsToTheOriginal) {
+TEST_F(Allocate, AProbeRunsWhatAChangeReaches) {
   const ModelFiles source(golden_model("llama"));
   const std::vector<Sample> samples = samples_for(source.spec());
   ThreadPool pool(2);
   Probe probe(source, samples, pool, detect_cpu_features());
-  EXPECT_LT(probe.original().divergence, 1e-6);
+  EXPECT_LT(probe.divergence({}), 1e-6);
+  const std::vector<Block> blocks = blocks_of(probe.plan());
+  const auto matrix_of = [&](const Block& block) {
+    return probe.plan().decoder.steps[block.begin].pieces.front().weight;
+  };
+  const int first = matrix_of(blocks.front());
+  const int last = matrix_of(blocks.back());
+  const double broken = probe.divergence({change_of(probe, last, true)});
+  EXPECT_GT(broken, 1e-6);
+  EXPECT_EQ(probe.divergence({change_of(probe, first, false), change_of(probe, last, true)}),
+            probe.divergence({change_of(probe, last, true), change_of(probe, first, false)}));
+  EXPECT_NEAR(probe.divergence({change_of(probe, first, false), change_of(probe, last, true)}),
+              broken, 1e-3 * broken + 1e-6);
+  EXPECT_LT(probe.divergence({}), 1e-6);  // changes do not stay
+}
+
+// Divergence goes with the squares of errors, where these are small.
+TEST_F(Allocate, AShareOfAnErrorIsAsMuchOfTheDivergence) {
+  const ModelFiles source(golden_model("llama"));
+  const std::vector<Sample> samples = samples_for(source.spec());
+  ThreadPool pool(2);
+  Probe probe(source, samples, pool, detect_cpu_features());
   const Block last = blocks_of(probe.plan()).back();
   const int matrix = probe.plan().decoder.steps[last.begin].pieces.front().weight;
-  const WeightRef& ref = probe.plan().weights[static_cast<std::size_t>(matrix)];
-  const ModelTensor& tensor = source.need(ref.name);
-  const std::vector<std::byte> own(tensor.data.begin(), tensor.data.end());
-  const Variant broken = probe.change(
-      probe.original(), {{matrix, DType::f16, std::vector<std::byte>(ref.n * ref.k * 2)}});
-  EXPECT_GT(broken.divergence, 1e-6);
-  const Variant back = probe.change(broken, {{matrix, tensor.dtype, own}});
-  EXPECT_EQ(back.divergence, probe.original().divergence);
+  const double whole = probe.divergence({change_of(probe, matrix, true)});
+  const double half = probe.divergence({change_of(probe, matrix, true, 0.5)});
+  EXPECT_LT(half, 0.8 * whole);
+  EXPECT_GT(half, 0.2 * whole);
+}
+
+// What probes of a method's blocks are scaled by.
+TEST(AllocateShare, MethodsLeaveLessThanRounding) {
+  EXPECT_EQ(parse_recipe("rtn").leaves(), 1.0);
+  EXPECT_LT(parse_recipe("gptq").leaves(), 1.0);
+  EXPECT_LT(parse_recipe("awq,gptq").leaves(), parse_recipe("gptq").leaves());
+  EXPECT_LT(parse_recipe("best").leaves(), parse_recipe("awq,gptq").leaves());
+}
+
+// A budget that a type for all tensors uses up: that one is compared.
+TEST_F(Allocate, TypesThroughoutAreCompared) {
+  const ModelFiles source(golden_model("llama"));
+  CalibrationOptions calibration;
+  calibration.samples = samples_for(source.spec());
+  TypePolicy policy{DType::q4_0, DType::q4_0, DType::q4_0, DType::f32, DType::f32};
+  AllocationRequest request{source, need_target("gguf"),       policy,
+                            {},     Budget{8.0, std::nullopt}, calibration};
+  request.budget = Budget{std::nullopt, bytes_of(Ledger(request).jobs())};
+  const Ledger ledger(request);
+  const Plan plan = make_plan(source.spec());
+  const std::vector<Group> groups = make_groups(plan, ledger.jobs(), request.target, {});
+  std::vector<Options> costs;
+  for (const Group& group : groups) {
+    Options& options = costs.emplace_back();
+    for (const std::uint64_t bytes : group.bytes) {
+      options.push_back({bytes, 1.0 / static_cast<double>(bytes)});
+    }
+  }
+  std::vector<std::string> names;
+  for (const Candidate& one : uniform_candidates(ledger, plan, groups, costs, 100)) {
+    names.push_back(one.like);
+    EXPECT_EQ(one.types.size(), groups.size());
+  }
+  EXPECT_THAT(names, testing::Contains("q4_0 throughout"));
+  EXPECT_THAT(names, testing::Not(testing::Contains(HasSubstr("q8_0"))));
+}
+
+class Killed : public std::exception {};
+
+class ResumedChoice : public Allocate {
+ protected:
+  static ProgressSink killer(const std::string& stage) {
+    return [stage](std::string_view what, std::uint64_t, std::uint64_t) {
+      if (what == stage) throw Killed();
+    };
+  }
+  std::string choice() const { return folder_ / ".out.gguf.work/types.json"; }
+  void kill(const std::string& stage) {
+    EXPECT_THROW(run("llama", "out.gguf", options_, 2, killer(stage)), Killed);
+  }
+  CompressOptions resumed() const {
+    CompressOptions again = options_;
+    again.calibration.emplace();
+    again.calibration->resume = true;
+    return again;
+  }
+  CompressOptions options_ = options_for("gguf", 7.5);
+};
+
+TEST_F(ResumedChoice, EndsInTheSameBytesAndProbesNothing) {
+  run("llama", "whole.gguf", options_);
+  kill("calibrating");
+  ASSERT_TRUE(std::filesystem::exists(choice()));
+  const CompressReport report = run("llama", "out.gguf", resumed(), 1, killer("choosing types"));
+  EXPECT_TRUE(test::all_bytes(folder_ / "out.gguf") == test::all_bytes(folder_ / "whole.gguf"));
+  EXPECT_THAT(report.notes.front(), HasSubstr("bits a weight:"));
+  EXPECT_FALSE(std::filesystem::exists(choice()));
+}
+
+TEST_F(ResumedChoice, AnUnfinishedChoiceIsMadeAgain) {
+  kill("choosing types");
+  EXPECT_FALSE(std::filesystem::exists(choice()));
+  run("llama", "out.gguf", resumed());
+  run("llama", "whole.gguf", options_);
+  EXPECT_TRUE(test::all_bytes(folder_ / "out.gguf") == test::all_bytes(folder_ / "whole.gguf"));
+}
+
+TEST_F(ResumedChoice, AnotherBudgetIsRefused) {
+  kill("calibrating");
+  CompressOptions other = resumed();
+  other.budget = Budget{8.0, std::nullopt};
+  EXPECT_THAT(usage_error("llama", other, "out.gguf"), HasSubstr("without --resume"));
+}
+
+TEST_F(ResumedChoice, WhatCouldNotHaveBeenChosenIsRefused) {
+  kill("calibrating");
+  const Json good = read_json_file(choice());
+  const auto refusal = [&](const std::string& text) {
+    std::ofstream(choice()) << text;
+    try {
+      run("llama", "out.gguf", resumed());
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kMalformed) << error.what();
+      return std::string(error.what());
+    }
+    ADD_FAILURE() << "took " << text;
+    return std::string();
+  };
+  const auto with = [&](const std::string& tensor, const Json& type) {
+    Json bad = good;
+    bad["types"][tensor] = type;
+    return bad.dump();
+  };
+  const std::string tensor = good["types"].begin().key();
+  for (const std::string& text :
+       {std::string("{"), std::string("[]"), std::string(R"({"like": "", "types": 1})")}) {
+    refusal(text);
+  }
+  EXPECT_THAT(refusal(with(tensor, "q9_9")), HasSubstr("not known"));
+  EXPECT_THAT(refusal(with(tensor, 7)), HasSubstr("without --resume"));
+  EXPECT_THAT(refusal(with("blk.0.attn_output.weight", "w8a8")), HasSubstr("no type to choose"));
+  EXPECT_THAT(refusal(with("blk.0.attn_k.weight", "w8a8")), HasSubstr("than its neighbours"));
+  EXPECT_THAT(refusal(with("output_norm.weight", "f16")), HasSubstr("do not choose"));
+  EXPECT_THAT(refusal(with("no.such", "f16")), HasSubstr("do not choose"));
+  Json unknown = good;
+  unknown["like"] = "q9_9 throughout";
+  EXPECT_THAT(refusal(unknown.dump()), HasSubstr("not known"));
+  Json wide = good;
+  for (auto& type : wide["types"]) type = "f16";
+  EXPECT_THAT(refusal(wide.dump()), HasSubstr("exceeds the budget"));
+  Json lacking = good;
+  lacking["types"].erase(tensor);
+  EXPECT_THAT(refusal(lacking.dump()), HasSubstr("lacks"));
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 // A type for each tensor, so that the whole model keeps within a budget and loses least.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "base/log.h"
 #include "compress/calibrate/quantize.h"
@@ -23,16 +26,26 @@ struct AllocationRequest {
   std::vector<Role> fixed;  // embedding and head, where the policy has the last word on them
   Budget budget;
   const CalibrationOptions& calibration;
+  double error_share = 1.0;  // of rounding's squared errors, what the method leaves
 };
 
 struct Allocation {
-  TypePolicy policy;
-  std::string note;  // one line: what was chosen
+  std::unordered_map<std::string, DType> types;  // of all tensors that get one of their own
+  std::string like = "";                         // the uniform choice that these are, if any
 };
 
-// Loads the whole original. Does not depend on the number of threads. Fails with kUsage where the
-// model is no decoder with a head, or the budget is below what its smallest types take.
+// Fails with kUsage where the model is no decoder with a head, or the budget is below what its
+// smallest types take.
+void check_allocation(const AllocationRequest& request);
+
+// Of a request that was checked. Loads the whole original. Does not depend on the number of
+// threads.
 Allocation allocate(const AllocationRequest& request, ThreadPool& pool,
                     const ProgressSink& progress);
+
+// The request's policy, with the types chosen.
+TypePolicy with_types(const AllocationRequest& request, const Allocation& allocation);
+// One line that says what was chosen.
+std::string note_of(const AllocationRequest& request, const Allocation& allocation);
 
 }  // namespace halfbyte

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "compress/calibrate/matrix_values.h"
 #include "compress/rtn.h"
 
 namespace halfbyte {
@@ -33,8 +32,10 @@ double energy_of(const MatrixTask& task, const std::vector<float>& mean_squares)
 
 }  // namespace
 
-GroupEncoder::GroupEncoder(const Probe& probe)
-    : probe_(probe), workers_(probe.pool(), select_dense(probe.features()).multiply) {}
+GroupEncoder::GroupEncoder(const Probe& probe, double share)
+    : probe_(probe),
+      share_(share),
+      workers_(probe.pool(), select_dense(probe.features()).multiply) {}
 
 // A table that is only looked up has no inputs: all columns are the same to it.
 InputStats GroupEncoder::inputs_of(const Group& group) const {
@@ -49,17 +50,21 @@ InputStats GroupEncoder::inputs_of(const Group& group) const {
 
 MatrixTask GroupEncoder::task_of(int weight, DType type) const {
   const WeightRef& ref = probe_.plan().weights[static_cast<std::size_t>(weight)];
-  const ModelFiles& source = probe_.source();
-  return {ref.name, matrix_values(source.need(ref.name), source.checkpoint().path(), probe_.pool()),
-          ref.n,    ref.k,
-          type,     false};
+  return {ref.name, probe_.values_of(weight), ref.n, ref.k, type, false};
 }
 
-ChangedTensor GroupEncoder::encode(const Group& group, int weight, DType type) {
-  std::vector<MatrixTask> tasks;
-  tasks.push_back(task_of(weight, type));
+Changes GroupEncoder::encode(const Group& group, DType type) {
   InputStats inputs = inputs_of(group);
-  return {weight, type, std::move(rtn_solve(tasks, inputs, workers_).front().rows)};
+  const double share = group.step == nullptr ? 1.0 : share_;
+  Changes changes;
+  for (const int weight : group.weights) {
+    std::vector<MatrixTask> tasks;
+    tasks.push_back(task_of(weight, type));
+    std::vector<std::byte> rows = std::move(rtn_solve(tasks, inputs, workers_).front().rows);
+    changes.push_back(
+        std::make_shared<const ChangedTensor>(ChangedTensor{weight, type, std::move(rows), share}));
+  }
+  return changes;
 }
 
 std::vector<double> GroupEncoder::errors(const Group& group) {

@@ -1,7 +1,6 @@
 // Rounding a model's tensors to the types that are tried.
 #pragma once
 
-#include <map>
 #include <vector>
 
 #include "compress/allocate/groups.h"
@@ -13,10 +12,12 @@ namespace halfbyte {
 
 class GroupEncoder {
  public:
-  explicit GroupEncoder(const Probe& probe);
+  // `share`: of the squared errors of blocks' matrices, what the method that will write them leaves
+  // of those of rounding.
+  GroupEncoder(const Probe& probe, double share);
 
-  // A tensor of the group, rounded with the weights of its inputs.
-  ChangedTensor encode(const Group& group, int weight, DType type);
+  // The group's tensors, rounded with the weights of their inputs.
+  Changes encode(const Group& group, DType type);
   // Squared errors of the group's outputs in each of its types, from some of its rows.
   std::vector<double> errors(const Group& group);
 
@@ -25,6 +26,7 @@ class GroupEncoder {
   MatrixTask task_of(int weight, DType type) const;
 
   const Probe& probe_;
+  double share_;
   DenseWorkers workers_;
 };
 

@@ -6,10 +6,6 @@ namespace halfbyte {
 
 namespace {
 
-double bits_of(DType type) {
-  return 8.0 * info(type).block_bytes / info(type).block;
-}
-
 // The largest type within `bits`, else the smallest there is.
 std::size_t probed_type(const Group& group, double bits) {
   std::size_t best = 0;
@@ -19,16 +15,10 @@ std::size_t probed_type(const Group& group, double bits) {
   return best;
 }
 
-double divergence_of(Probe& probe, GroupEncoder& encoder, const Group& group, DType type) {
-  std::vector<ChangedTensor> tensors;
-  for (const int weight : group.weights) tensors.push_back(encoder.encode(group, weight, type));
-  return probe.change(probe.original(), std::move(tensors)).divergence;
-}
-
 Options costs_of(Probe& probe, GroupEncoder& encoder, const Group& group, double bits) {
   const std::vector<double> errors = encoder.errors(group);
   const std::size_t probed = probed_type(group, bits);
-  const double divergence = divergence_of(probe, encoder, group, group.types[probed]);
+  const double divergence = probe.divergence(encoder.encode(group, group.types[probed]));
   const double unit = errors[probed] > 0.0 ? divergence / errors[probed] : 0.0;
   Options options(errors.size());
   for (std::size_t i = 0; i < errors.size(); ++i) {
@@ -59,6 +49,10 @@ void drop_dominated(Group& group, Options& options) {
 }
 
 }  // namespace
+
+double bits_of(DType type) {
+  return 8.0 * info(type).block_bytes / info(type).block;
+}
 
 std::vector<Options> measure_costs(Probe& probe, GroupEncoder& encoder,
                                    const std::vector<Group>& groups, double bits,

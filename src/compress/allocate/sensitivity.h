@@ -9,6 +9,9 @@
 
 namespace halfbyte {
 
+// A weight, in rows of blocks as they lie in files.
+double bits_of(DType type);
+
 // Divergence is measured with one group alone rounded to one type, of about `bits` a weight, and
 // goes to the group's other types with the squares of their errors. `tick` is called after each
 // group. In the order of the groups and of their types.

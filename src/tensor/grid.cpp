@@ -100,6 +100,7 @@ constexpr Grid zero_point_row(DType dtype) {
           blocks::fit_zero_point<kBits, kGroup, kZero>,
           blocks::project_zero_point<kBits, kZero>,
           blocks::pack_zero_point<kBits, kGroup>,
+          nullptr,
           kByRow ? blocks::fit_row_zero_point<kBits, kZero> : nullptr};
 }
 

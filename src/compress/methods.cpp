@@ -25,7 +25,7 @@ constexpr Method kMethods[] = {
      .summary = "scale channels so that rounding their weights hurts the outputs least (AWQ)",
      .transform = awq_transform,
      .gram = true,
-     .leaves = 0.7},
+     .leaves = 0.9},
     {.name = "smooth",
      .summary = "move outliers of norms' outputs into the weights behind them (SmoothQuant)",
      .transform = smooth_transform},
@@ -33,7 +33,7 @@ constexpr Method kMethods[] = {
      .summary = "choose codes one input after the other, each making up for the errors before it",
      .solve = gptq_solve,
      .gram = true,
-     .leaves = 0.65},
+     .leaves = 0.5},
     {.name = "int8",
      .summary = "8-bit weights and inputs but for the inputs' outliers, which stay as they are "
                 "(LLM.int8())",
@@ -89,10 +89,10 @@ bool Recipe::needs_gram() const {
                                      [](const Method* method) { return method->gram; });
 }
 
-double Recipe::leaves() const {
-  double share = solver->leaves * (refiner == nullptr ? 1.0 : refiner->leaves);
-  for (const Method* method : transforms) share *= method->leaves;
-  return share;
+ErrorShares Recipe::leaves() const {
+  double blocks = solver->leaves * (refiner == nullptr ? 1.0 : refiner->leaves);
+  for (const Method* method : transforms) blocks *= method->leaves;
+  return {blocks, solver->leaves};
 }
 
 std::string Recipe::names() const {

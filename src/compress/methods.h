@@ -63,6 +63,12 @@ const Method* find_method(std::string_view name);  // nullptr if unknown
 
 constexpr std::string_view kBestMethod = "best";
 
+// Parts of squared errors.
+struct ErrorShares {
+  double blocks = 1.0;
+  double head = 1.0;
+};
+
 // What `--method a,b,c` composes: transforms in their order, then one solver.
 struct Recipe {
   std::vector<const Method*> transforms;
@@ -74,7 +80,9 @@ struct Recipe {
     return !transforms.empty() || solver->encode == nullptr || refiner != nullptr;
   }
   bool needs_gram() const;
-  double leaves() const;      // of what rounding to nearest does to the predictions, about
+  // Of what rounding to nearest does to the predictions, about: in blocks, and in the head, to
+  // which the solver comes alone.
+  ErrorShares leaves() const;
   std::string names() const;  // "awq,gptq"
   // The type to write where `asked` ("": nobody asked). Fails with kUsage where the method has
   // another one.

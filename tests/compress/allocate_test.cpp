@@ -245,10 +245,14 @@ TEST_F(Allocate, AShareOfAnErrorIsAsMuchOfTheDivergence) {
 
 // What probes of a method's blocks are scaled by.
 TEST(AllocateShare, MethodsLeaveLessThanRounding) {
-  EXPECT_EQ(parse_recipe("rtn").leaves(), 1.0);
-  EXPECT_LT(parse_recipe("gptq").leaves(), 1.0);
-  EXPECT_LT(parse_recipe("awq,gptq").leaves(), parse_recipe("gptq").leaves());
-  EXPECT_LT(parse_recipe("best").leaves(), parse_recipe("awq,gptq").leaves());
+  const auto leaves = [](const char* method) { return parse_recipe(method).leaves(); };
+  EXPECT_EQ(leaves("rtn").blocks, 1.0);
+  EXPECT_LT(leaves("gptq").blocks, 1.0);
+  EXPECT_LT(leaves("awq,gptq").blocks, leaves("gptq").blocks);
+  EXPECT_LT(leaves("best").blocks, leaves("awq,gptq").blocks);
+  // Only solvers come to the head.
+  EXPECT_EQ(leaves("awq").head, 1.0);
+  EXPECT_EQ(leaves("best").head, leaves("gptq").head);
 }
 
 // A budget that a type for all tensors uses up: that one is compared.

@@ -44,7 +44,7 @@ class Allocator {
         progress_(progress),
         probe_(request.source, pieces_of(request.calibration.samples), pool,
                request.calibration.features),
-        encoder_(probe_, request.error_share),
+        encoder_(probe_, request.shares),
         groups_(make_groups(probe_.plan(), ledger_.jobs(), request.target, request.fixed)) {}
 
   Allocation run() {

@@ -26,7 +26,7 @@ struct AllocationRequest {
   std::vector<Role> fixed;  // embedding and head, where the policy has the last word on them
   Budget budget;
   const CalibrationOptions& calibration;
-  double error_share = 1.0;  // of rounding's squared errors, what the method leaves
+  ErrorShares shares = {};  // of rounding's squared errors, what the method leaves
 };
 
 struct Allocation {

@@ -32,9 +32,9 @@ double energy_of(const MatrixTask& task, const std::vector<float>& mean_squares)
 
 }  // namespace
 
-GroupEncoder::GroupEncoder(const Probe& probe, double share)
+GroupEncoder::GroupEncoder(const Probe& probe, ErrorShares shares)
     : probe_(probe),
-      share_(share),
+      shares_(shares),
       workers_(probe.pool(), select_dense(probe.features()).multiply) {}
 
 // A table that is only looked up has no inputs: all columns are the same to it.
@@ -53,9 +53,15 @@ MatrixTask GroupEncoder::task_of(int weight, DType type) const {
   return {ref.name, probe_.values_of(weight), ref.n, ref.k, type, false};
 }
 
+// A table that is only looked up is rounded, whatever the method.
+double GroupEncoder::share_of(const Group& group) const {
+  if (group.step != nullptr) return shares_.blocks;
+  return group.weights.front() == probe_.plan().head ? shares_.head : 1.0;
+}
+
 Changes GroupEncoder::encode(const Group& group, DType type) {
   InputStats inputs = inputs_of(group);
-  const double share = group.step == nullptr ? 1.0 : share_;
+  const double share = share_of(group);
   Changes changes;
   for (const int weight : group.weights) {
     std::vector<MatrixTask> tasks;

@@ -12,9 +12,8 @@ namespace halfbyte {
 
 class GroupEncoder {
  public:
-  // `share`: of the squared errors of blocks' matrices, what the method that will write them leaves
-  // of those of rounding.
-  GroupEncoder(const Probe& probe, double share);
+  // `shares`: of rounding's squared errors, what the method leaves that will write the tensors.
+  GroupEncoder(const Probe& probe, ErrorShares shares);
 
   // The group's tensors, rounded with the weights of their inputs.
   Changes encode(const Group& group, DType type);
@@ -22,11 +21,12 @@ class GroupEncoder {
   std::vector<double> errors(const Group& group);
 
  private:
+  double share_of(const Group& group) const;
   InputStats inputs_of(const Group& group) const;
   MatrixTask task_of(int weight, DType type) const;
 
   const Probe& probe_;
-  double share_;
+  ErrorShares shares_;
   DenseWorkers workers_;
 };
 

@@ -304,9 +304,9 @@ void BlockRunner::finish(const Block& block) {
   if (block.encoder && last && impl_->two_stacks()) impl_->finish_encoder(block);
 }
 
-std::vector<double> BlockRunner::head_squares() {
+void BlockRunner::for_head_inputs(
+    const std::function<void(const float* x, std::uint64_t rows)>& see) {
   const Plan& plan = impl_->plan;
-  const std::uint64_t width = plan.spec.width;
   const std::size_t stream = blocks_of(plan).size() % 2;
   const StackPlan tail = head_norm_of(plan);
   const bool normed = plan.head_norm.weight != kNoWeight;
@@ -314,22 +314,11 @@ std::vector<double> BlockRunner::head_squares() {
   add_weights(wanted, tail.steps);
   const Weights weights = impl_->load(std::nullopt, wanted);
   const ModelView model{plan, weights, impl_->ops, impl_->pool, {Compute::f32, impl_->features}};
-  std::vector<double> squares(width);
   impl_->for_samples(model, tail, {}, nullptr, [&](const Pass& pass, Segment&, std::size_t i) {
     impl_->streams[stream].read(i, impl_->residual());
     if (normed) run_steps(pass, 0, 1);
-    const float* const x = impl_->workspace.buffer(normed ? Buffer::branch : Buffer::residual);
-    for (std::uint64_t j = 0; j < pass.rows * width; ++j) {
-      squares[j % width] += double{x[j]} * double{x[j]};
-    }
+    see(impl_->workspace.buffer(normed ? Buffer::branch : Buffer::residual), pass.rows);
   });
-  return squares;
-}
-
-std::uint64_t BlockRunner::tokens() const {
-  std::uint64_t count = 0;
-  for (const Sample& sample : impl_->samples) count += sample.size();
-  return count;
 }
 
 }  // namespace halfbyte

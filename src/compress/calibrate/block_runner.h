@@ -63,9 +63,8 @@ class BlockRunner {
   void read(const Block& block, std::size_t sample, float* rows);
   // What the last kept pass wrote is on the disk.
   void finish(const Block& block);
-  // Sums of squares of the head's inputs over all samples, [width]; after the last block.
-  std::vector<double> head_squares();
-  std::uint64_t tokens() const;
+  // Calls `see` with the head's inputs [rows, width] of each sample; after the last block.
+  void for_head_inputs(const std::function<void(const float* x, std::uint64_t rows)>& see);
 
  private:
   struct Impl;

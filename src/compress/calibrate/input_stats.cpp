@@ -60,6 +60,34 @@ void add_columns(InputStats& stats, const float* x, std::uint64_t stride, std::u
 
 }  // namespace
 
+InputStats InputStats::of_width(std::uint64_t k, bool with_gram) {
+  InputStats stats;
+  stats.k = k;
+  stats.square.resize(k);
+  stats.magnitude.resize(k);
+  stats.peak.resize(k);
+  if (with_gram) stats.gram.resize(k * k);
+  return stats;
+}
+
+void InputStats::add(const float* x, std::uint64_t stride, std::uint64_t x_rows, GramSum* sums,
+                     std::size_t thread, Team& team) {
+  const Range mine = split_range(k, team.size(), thread, kColumns);
+  for (std::uint64_t i = mine.begin; i < mine.end; i += kColumns) {
+    add_columns(*this, x, stride, x_rows, i);
+  }
+  if (thread == 0) rows += x_rows;
+  if (!gram.empty()) sums->add(x, stride, x_rows, k, gram.data(), thread, team);
+}
+
+void InputStats::add_lookups() {
+  if (gram.empty()) return;
+  double sum = 0.0;
+  for (std::uint64_t i = 0; i < k; ++i) sum += double{gram[i * k + i]};
+  const auto mean = static_cast<float>(sum / static_cast<double>(k));
+  for (std::uint64_t i = 0; i < k; ++i) gram[i * k + i] += mean;
+}
+
 std::vector<float> InputStats::mean_square() const {
   return mean_of(square, rows);
 }
@@ -77,13 +105,8 @@ StatsTap::StatsTap(const Plan& plan, const std::vector<Step>& steps, std::size_t
     : gram_(gram) {
   for (std::size_t i = begin; i < end; ++i) {
     if (steps[i].pieces.empty()) continue;
-    InputStats stats;
-    stats.k = plan.weights[static_cast<std::size_t>(steps[i].pieces[0].weight)].k;
-    stats.square.resize(stats.k);
-    stats.magnitude.resize(stats.k);
-    stats.peak.resize(stats.k);
-    if (gram != nullptr) stats.gram.resize(stats.k * stats.k);
-    watched_.push_back({&steps[i], std::move(stats)});
+    const std::uint64_t k = plan.weights[static_cast<std::size_t>(steps[i].pieces[0].weight)].k;
+    watched_.push_back({&steps[i], InputStats::of_width(k, gram != nullptr)});
   }
 }
 
@@ -104,16 +127,9 @@ const InputStats& StatsTap::of(const Step& step) const {
 }
 
 void StatsTap::see(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows,
-                   std::uint64_t k, std::size_t thread, Team& team) {
+                   std::uint64_t /*k*/, std::size_t thread, Team& team) {
   Watched* const watched = find(step);
-  if (watched == nullptr) return;
-  InputStats& stats = watched->stats;
-  const Range mine = split_range(k, team.size(), thread, kColumns);
-  for (std::uint64_t i = mine.begin; i < mine.end; i += kColumns) {
-    add_columns(stats, x, stride, rows, i);
-  }
-  if (thread == 0) stats.rows += rows;
-  if (!stats.gram.empty()) gram_->add(x, stride, rows, k, stats.gram.data(), thread, team);
+  if (watched != nullptr) watched->stats.add(x, stride, rows, gram_, thread, team);
 }
 
 }  // namespace halfbyte

@@ -11,6 +11,17 @@ namespace halfbyte {
 
 // Sums over all rows x [k] of one linear step's input.
 struct InputStats {
+  // Nothing seen yet.
+  static InputStats of_width(std::uint64_t k, bool with_gram);
+  // Adds x [rows, k], `stride` floats from row to row. On all threads of a region, as GramSum::add;
+  // `sums` computes the Gram matrix where there is one.
+  void add(const float* x, std::uint64_t stride, std::uint64_t x_rows, GramSum* sums,
+           std::size_t thread, Team& team);
+  // A matrix whose rows are looked up, too, as embeddings: there an error counts by itself,
+  // whatever the column. It is given as much weight as the inputs have on average, in the Gram
+  // matrix.
+  void add_lookups();
+
   std::uint64_t k = 0;
   std::uint64_t rows = 0;
   std::vector<double> square;     // of x^2, [k]

@@ -231,18 +231,26 @@ class Quantizer {
     }
   }
 
-  // The head, which may be the embedding, rounded with its inputs' weights: a block of its own.
+  InputStats head_inputs() {
+    InputStats inputs = InputStats::of_width(runner_.plan().spec.width, recipe_.solver->gram);
+    runner_.for_head_inputs([&](const float* x, std::uint64_t rows) {
+      pool_.run([&](std::size_t thread, Team& team) {
+        inputs.add(x, inputs.k, rows, gram_ ? &*gram_ : nullptr, thread, team);
+      });
+    });
+    if (runner_.plan().spec.tied_head) inputs.add_lookups();
+    return inputs;
+  }
+
+  // The head, which may be the embedding, too: a block of its own.
   void quantize_tables() {
     results_.clear();
     const int head = runner_.plan().head;
     if (head != kNoWeight && is_quantized(types_.at(ref(head).name))) {
-      InputStats inputs;
-      inputs.k = ref(head).k;
-      inputs.rows = runner_.tokens();
-      inputs.square = runner_.head_squares();
+      InputStats inputs = head_inputs();
       std::vector<MatrixTask> tasks;
       tasks.push_back(task_of(head));
-      solve(*find_method("rtn"), tasks, inputs);
+      solve(*recipe_.solver, tasks, inputs);
     }
     store_.commit(results_);
     store_.apply(blocks_.size(), files_);

@@ -50,7 +50,7 @@ InputStats GroupEncoder::inputs_of(const Group& group) const {
 
 MatrixTask GroupEncoder::task_of(int weight, DType type) const {
   const WeightRef& ref = probe_.plan().weights[static_cast<std::size_t>(weight)];
-  return {ref.name, probe_.values_of(weight), ref.n, ref.k, type, false};
+  return {ref.name, probe_.values_of(weight), ref.n, ref.k, type, {}};
 }
 
 // A table that is only looked up is rounded, whatever the method.

@@ -231,6 +231,15 @@ class Quantizer {
     }
   }
 
+  // With 6 bits and more a large matrix is not worth a solver's time: rounding costs next to
+  // nothing.
+  const Method& head_solver(DType dtype) const {
+    constexpr std::size_t kManyBits = 6;
+    const DTypeInfo& type = info(dtype);
+    const bool many = std::size_t{type.block_bytes} * 8 >= kManyBits * type.block;
+    return many ? *find_method("rtn") : *recipe_.solver;
+  }
+
   InputStats head_inputs() {
     InputStats inputs = InputStats::of_width(runner_.plan().spec.width, recipe_.solver->gram);
     runner_.for_head_inputs([&](const float* x, std::uint64_t rows) {
@@ -250,7 +259,7 @@ class Quantizer {
       InputStats inputs = head_inputs();
       std::vector<MatrixTask> tasks;
       tasks.push_back(task_of(head));
-      solve(*recipe_.solver, tasks, inputs);
+      solve(head_solver(tasks.front().dtype), tasks, inputs);
     }
     store_.commit(results_);
     store_.apply(blocks_.size(), files_);

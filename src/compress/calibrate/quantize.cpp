@@ -240,8 +240,8 @@ class Quantizer {
     return many ? *find_method("rtn") : *recipe_.solver;
   }
 
-  InputStats head_inputs() {
-    InputStats inputs = InputStats::of_width(runner_.plan().spec.width, recipe_.solver->gram);
+  InputStats head_inputs(bool with_gram) {
+    InputStats inputs = InputStats::of_width(runner_.plan().spec.width, with_gram);
     runner_.for_head_inputs([&](const float* x, std::uint64_t rows) {
       pool_.run([&](std::size_t thread, Team& team) {
         inputs.add(x, inputs.k, rows, gram_ ? &*gram_ : nullptr, thread, team);
@@ -256,10 +256,11 @@ class Quantizer {
     results_.clear();
     const int head = runner_.plan().head;
     if (head != kNoWeight && is_quantized(types_.at(ref(head).name))) {
-      InputStats inputs = head_inputs();
+      const Method& solver = head_solver(types_.at(ref(head).name));
+      InputStats inputs = head_inputs(solver.gram);
       std::vector<MatrixTask> tasks;
       tasks.push_back(task_of(head));
-      solve(head_solver(tasks.front().dtype), tasks, inputs);
+      solve(solver, tasks, inputs);
     }
     store_.commit(results_);
     store_.apply(blocks_.size(), files_);

@@ -21,7 +21,9 @@ GptqHessian::GptqHessian(DenseWorkers& workers, float* h, std::size_t k,
     factored_ = factor_upper(workers, h_, k_);
     if (!factored_ && !last) damping_ = std::min(std::max(damping_, 1e-4) * 10, kMostDamping);
   }
-  if (factored_) scale_columns(workers);
+  if (!factored_) return;
+  scale_columns(workers);
+  copy_squares(workers);
 }
 
 void GptqHessian::look_at_diagonal() {
@@ -92,6 +94,14 @@ void GptqHessian::copy_square(std::size_t begin, std::size_t size, std::span<con
   }
 }
 
+void GptqHessian::copy_squares(DenseWorkers& workers) {
+  squares_.resize(k_ * kWindow);
+  workers.for_each((k_ + kWindow - 1) / kWindow, [&](std::size_t, std::size_t window) {
+    const std::size_t begin = window * kWindow;
+    copy_square(begin, window_size(begin), importance_, squares_.data() + begin * kWindow);
+  });
+}
+
 void GptqHessian::multiply_before(DenseWorkers& workers, std::size_t thread, const float* x,
                                   std::size_t rows, std::size_t begin, std::size_t size,
                                   float* to) const {
@@ -100,13 +110,12 @@ void GptqHessian::multiply_before(DenseWorkers& workers, std::size_t thread, con
   workers.multiply(thread, {{x, k_, 1}, transposed(above), to, size, rows, size, begin});
 }
 
-void GptqHessian::multiply(DenseWorkers& workers, std::size_t thread, const float* x,
-                           std::size_t rows, std::size_t begin, std::size_t size,
-                           const float* square, float* to) const {
+void GptqHessian::multiply_outside(DenseWorkers& workers, std::size_t thread, const float* x,
+                                   std::size_t rows, std::size_t begin, std::size_t size,
+                                   float* to) const {
   const std::size_t end = begin + size;
   multiply_before(workers, thread, x, rows, begin, size, to);
   const DenseOperand below = {h_ + end * k_ + begin, k_, 1};
-  workers.multiply(thread, {{x + begin, k_, 1}, {square, size, 1}, to, size, rows, size, size});
   workers.multiply(thread, {{x + end, k_, 1}, below, to, size, rows, size, k_ - end});
 }
 

@@ -1,6 +1,7 @@
 // What GPTQ knows of a matrix's inputs: H = sum of x x^T, and its triangular factor.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -52,15 +53,22 @@ class GptqHessian {
   // GPTQ reaches by updating all weights after each column. Row i of T, from position i + 1 on:
   const float* factor() const { return h_; }  // [k, k], strict upper triangle
 
+  // Columns are taken so many at a time: reads of H and the kernels want them wide.
+  static constexpr std::size_t kWindow = 256;
+  std::size_t window_size(std::size_t begin) const { return std::min(kWindow, k_ - begin); }
+  // The damped H between the columns [begin, begin + window_size) of a window, by rows. Where H is
+  // factored.
+  const float* square(std::size_t begin) const { return squares_.data() + begin * kWindow; }
+
   // to [size, size], by rows: H between columns [begin, begin + size), with `diagonal`
   // (importance() for the damped H).
   void copy_square(std::size_t begin, std::size_t size, std::span<const float> diagonal,
                    float* to) const;
-  // to [rows, size] = x [rows, k] times columns [begin, begin + size) of H, of which `square` is
-  // the part on the diagonal.
-  void multiply(DenseWorkers& workers, std::size_t thread, const float* x, std::size_t rows,
-                std::size_t begin, std::size_t size, const float* square, float* to) const;
-  // The same of the inputs before `begin` only.
+  // to [rows, size] = x [rows, k] times columns [begin, begin + size) of H, but for the rows of H
+  // that have the same numbers.
+  void multiply_outside(DenseWorkers& workers, std::size_t thread, const float* x, std::size_t rows,
+                        std::size_t begin, std::size_t size, float* to) const;
+  // The same of the rows before `begin` only.
   void multiply_before(DenseWorkers& workers, std::size_t thread, const float* x, std::size_t rows,
                        std::size_t begin, std::size_t size, float* to) const;
 
@@ -70,6 +78,7 @@ class GptqHessian {
   void fill_upper(DenseWorkers& workers);
   float at(std::size_t i, std::size_t j) const;
   void scale_columns(DenseWorkers& workers);
+  void copy_squares(DenseWorkers& workers);
 
   float* h_;
   std::size_t k_;
@@ -82,6 +91,7 @@ class GptqHessian {
   std::vector<float> importance_;
   std::vector<float> pivots_;
   std::vector<std::uint32_t> order_;
+  std::vector<float> squares_;
 };
 
 }  // namespace halfbyte

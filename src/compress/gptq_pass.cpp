@@ -7,6 +7,7 @@ namespace {
 
 // Columns that are corrected one by one; errors from further back come by a dense product.
 constexpr std::size_t kStep = 32;
+constexpr std::size_t kWindow = GptqHessian::kWindow;
 
 class Pass {
  public:
@@ -19,11 +20,13 @@ class Pass {
         rows_(rows),
         k_(rows.size()),
         errors_(rows.rows() * k_),
-        targets_(rows.rows() * grid_.block),
+        targets_(rows.rows() * kWindow),
         sums_(rows.rows()) {}
 
   std::vector<double> run() {
-    for (std::size_t begin = 0; begin < k_; begin += grid_.block) quantize_block(begin);
+    for (std::size_t begin = 0; begin < k_; begin += kWindow) {
+      quantize_window(begin, context_.hessian.window_size(begin));
+    }
     for (std::size_t row = 0; row < rows_.rows(); ++row) {
       const float* from = errors_.data() + row * k_;
       for (std::size_t p = 0; p < k_; ++p) rows_.errors(row)[order_[p]] = from[p];
@@ -32,34 +35,43 @@ class Pass {
   }
 
  private:
-  float* target(std::size_t row) { return targets_.data() + row * grid_.block; }
+  float* target(std::size_t row) { return targets_.data() + row * kWindow; }
 
-  // As many positions as a block of the grid has columns.
-  void quantize_block(std::size_t begin) {
+  void quantize_window(std::size_t begin, std::size_t size) {
     for (std::size_t row = 0; row < rows_.rows(); ++row) {
-      for (std::size_t i = 0; i < grid_.block; ++i) {
+      for (std::size_t i = 0; i < size; ++i) {
         target(row)[i] = rows_.weights(row)[order_[begin + i]];
       }
     }
-    add_errors(0, begin, begin, grid_.block);
+    add_errors(0, begin, begin, size);
+    for (std::size_t block = begin; block < begin + size; block += grid_.block) {
+      add_errors(begin, block, begin, grid_.block);
+      quantize_block(block, begin);
+    }
+  }
+
+  // As many positions as a block of the grid has columns.
+  void quantize_block(std::size_t begin, std::size_t window) {
     for (std::size_t row = 0; refit_ && row < rows_.rows(); ++row) {
-      grid_.fit(target(row), importance_.data() + begin, rows_.block(row, begin));
+      grid_.fit(target(row) + (begin - window), importance_.data() + begin,
+                rows_.block(row, begin));
     }
     for (std::size_t step = begin; step < begin + grid_.block; step += kStep) {
-      add_errors(begin, step, begin, kStep);
+      add_errors(begin, step, window, kStep);
       for (std::size_t row = 0; row < rows_.rows(); ++row) {
-        quantize_step(row, step, target(row) + (step - begin));
+        quantize_step(row, step, target(row) + (step - window));
       }
     }
   }
 
-  // targets of positions [to, to + count) += what errors of positions [from, to) ask of them.
-  void add_errors(std::size_t from, std::size_t to, std::size_t block, std::size_t count) {
+  // Targets of positions [to, to + count) of the window += what errors of positions [from, to) ask
+  // of them.
+  void add_errors(std::size_t from, std::size_t to, std::size_t window, std::size_t count) {
     const DenseOperand errors = {errors_.data() + from, k_, 1};
     const DenseOperand factor = {context_.hessian.factor() + from * k_ + to, k_, 1};
-    float* targets = targets_.data() + (to - block);
-    context_.workers.multiply(
-        context_.thread, {errors, factor, targets, grid_.block, rows_.rows(), count, to - from});
+    float* targets = targets_.data() + (to - window);
+    context_.workers.multiply(context_.thread,
+                              {errors, factor, targets, kWindow, rows_.rows(), count, to - from});
   }
 
   void quantize_step(std::size_t row, std::size_t begin, float* targets) {
@@ -91,7 +103,7 @@ class Pass {
   GptqRows& rows_;
   std::size_t k_;
   std::vector<float> errors_;   // [rows, k], in the order of positions
-  std::vector<float> targets_;  // [rows, block]: what the values should be
+  std::vector<float> targets_;  // [rows, window]: what the values should be
   std::vector<double> sums_;
 };
 

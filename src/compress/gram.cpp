@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t kTile = 256;     // rows and columns of h
 constexpr std::size_t kPartRows = 64;  // of a tile, whose products wait for their sum
 constexpr std::size_t kInputs = 32;    // rows of x come in multiples of it
+// Floats from column to column of a block: a power of two would put them all in one cache set.
+constexpr std::size_t kBlockStride = kGramRows + 16;
 
 constexpr std::size_t round_up(std::size_t n, std::size_t unit) {
   return (n + unit - 1) / unit * unit;
@@ -53,7 +55,7 @@ GramSum::GramSum(std::size_t max_k, DenseWorkers& dense, CpuFeatures features)
   if (multiply_ == nullptr) return;
   const std::size_t threads = dense.pool().size();
   const std::size_t codes = token_codes(max_k, kGramRows);
-  const std::size_t block = kTokenRows * kGramRows;
+  const std::size_t block = kTokenRows * kBlockStride;
   arena_ =
       Arena(Arena::cost<std::int8_t>(codes) + Arena::cost<float>(max_k) +
             Arena::cost<std::int32_t>(max_k) + Arena::cost<std::byte>(panels_bytes(max_k)) +
@@ -103,14 +105,15 @@ void GramSum::add_batch(const Batch& batch, float* h, std::size_t thread, Team& 
 void GramSum::quantize(const Batch& batch, std::size_t block, std::size_t thread) {
   const std::size_t first = block * kTokenRows;
   const std::size_t count = std::min(kTokenRows, batch.k() - first);
-  float* const rows = blocks_ + thread * kTokenRows * kGramRows;
-  std::fill_n(rows, kTokenRows * batch.columns.k, 0.0f);
+  float* const columns = blocks_ + thread * kTokenRows * kBlockStride;
   for (std::size_t r = 0; r < batch.rows; ++r) {
     const float* const from = batch.x + r * batch.stride + first;
-    for (std::size_t i = 0; i < count; ++i) rows[i * batch.columns.k + r] = from[i];
+    for (std::size_t i = 0; i < count; ++i) columns[i * kBlockStride + r] = from[i];
   }
   for (std::size_t i = 0; i < count; ++i) {
-    ops_.quantize_token(rows + i * batch.columns.k, first + i, kNoOutliers, batch.columns);
+    float* const column = columns + i * kBlockStride;
+    std::fill(column + batch.rows, column + batch.columns.k, 0.0f);
+    ops_.quantize_token(column, first + i, kNoOutliers, batch.columns);
   }
   pack_token_block(batch.columns, block, panels_ + block * batch.weights.panel_bytes());
 }

@@ -14,7 +14,7 @@
 
 namespace halfbyte {
 
-constexpr std::size_t kGramRows = 512;
+constexpr std::size_t kGramRows = 1024;
 
 class GramSum {
  public:
@@ -43,7 +43,7 @@ class GramSum {
   TokenRows columns_;
   std::byte* panels_ = nullptr;
   // By thread.
-  float* blocks_ = nullptr;    // [kTokenRows, kGramRows]: columns of a block, one after another
+  float* blocks_ = nullptr;    // [kTokenRows, stride]: columns of a block
   float* products_ = nullptr;  // [kPartRows, kTile]
 };
 

@@ -88,9 +88,14 @@ class Runner {
   }
 
   void cross_store(const Step& step, const CrossMemory& cross, const float* encoded) {
-    const LinearInput input = prepare(step, encoded, spec_width(), cross.length);
+    const LinearInput input =
+        prepare(step, encoded, spec_width(), cross.length, input_kinds(step, cross.length));
     matrices(step, input, cross.length, cross.layer(step.layer), cross.row);
     team_.barrier();
+  }
+
+  void show_inputs(const Step& step) {
+    prepare(step, space_.buffer(step.in), space_.width(step.in), pass_.rows, {.f32 = true});
   }
 
   // Logits of a few rows are decoded even after a prefill: decoding the head's weights for them
@@ -104,7 +109,7 @@ class Runner {
     step.norm = plan.head_norm;
     step.pieces.push_back({plan.head, plan.head_bias, 0});
     float* const hidden = space_.buffer(Buffer::residual) + request.first * spec_width();
-    const LinearInput input = prepare(step, hidden, spec_width(), rows);
+    const LinearInput input = prepare(step, hidden, spec_width(), rows, input_kinds(step, rows));
     lap(ProfiledOp::head_inputs);
     matrices(step, input, rows, request.logits, plan.spec.vocab);
     team_.barrier();
@@ -202,9 +207,9 @@ class Runner {
 
   // With one row every thread prepares its own copy, which costs less than a barrier; more rows are
   // shared out. Ends with a barrier where they are.
-  LinearInput prepare(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows) {
+  LinearInput prepare(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows,
+                      const InputKinds& kinds) {
     const std::uint64_t k = weight(step.pieces[0].weight).matrix.k;
-    const InputKinds kinds = input_kinds(step, rows);
     if (rows == 1) return seen(step, prepare_own(step, x, k, kinds), rows, k);
     LinearInput input;
     input.int8 = space_.quantized(rows, k);
@@ -283,8 +288,8 @@ class Runner {
   }
 
   void linear(const Step& step) {
-    const LinearInput input =
-        prepare(step, space_.buffer(step.in), space_.width(step.in), pass_.rows);
+    const LinearInput input = prepare(step, space_.buffer(step.in), space_.width(step.in),
+                                      pass_.rows, input_kinds(step, pass_.rows));
     lap(inputs_of(step));
     const std::uint64_t stride = space_.width(step.out);
     if (!step.accumulate) {
@@ -504,6 +509,14 @@ void run_steps(const Pass& pass, std::size_t begin, std::size_t end) {
   pass.model.pool.run([&](std::size_t thread, Team& team) {
     Runner runner(pass, thread, team);
     for (std::size_t i = begin; i < end; ++i) runner.run(pass.stack.steps[i]);
+  });
+}
+
+void run_steps_to_inputs(const Pass& pass, std::size_t begin, std::size_t last) {
+  pass.model.pool.run([&](std::size_t thread, Team& team) {
+    Runner runner(pass, thread, team);
+    for (std::size_t i = begin; i < last; ++i) runner.run(pass.stack.steps[i]);
+    runner.show_inputs(pass.stack.steps[last]);
   });
 }
 

@@ -80,6 +80,8 @@ void run_pass(const Pass& pass, const LogitRequest& request);
 // [begin, end), on and to the residual buffer.
 void run_embed(const Pass& pass);
 void run_steps(const Pass& pass, std::size_t begin, std::size_t end);
+// Steps [begin, last), and of the linear step `last` only what the tap sees.
+void run_steps_to_inputs(const Pass& pass, std::size_t begin, std::size_t last);
 // The logits of the residual buffer's rows, which it uses up.
 void run_head(const Pass& pass, const LogitRequest& request);
 

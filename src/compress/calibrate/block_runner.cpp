@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,10 @@
 namespace halfbyte {
 
 namespace {
+
+// Samples run together while they have no more rows than this: what is decoded from the weights,
+// and each write of a Gram matrix, then serves more rows.
+constexpr std::uint64_t kRowsTogether = 1024;
 
 void add_blocks(const StackPlan& stack, bool encoder, std::vector<Block>& blocks) {
   const std::size_t layers = stack.spec.layers.size();
@@ -89,6 +94,33 @@ std::uint64_t longest(std::span<const Sample> samples) {
   return rows;
 }
 
+// Runs of samples, in order.
+std::vector<Range> batches_of(std::span<const Sample> samples, std::uint64_t max_rows) {
+  std::vector<Range> batches;
+  std::uint64_t rows = 0;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    rows += samples[i].size();
+    if (batches.empty() || rows > max_rows) {
+      batches.push_back({i, i});
+      rows = samples[i].size();
+    }
+    batches.back().end = i + 1;
+  }
+  return batches;
+}
+
+std::uint64_t rows_of(std::span<const Sample> samples) {
+  return std::accumulate(samples.begin(), samples.end(), std::uint64_t{0},
+                         [](std::uint64_t sum, const Sample& one) { return sum + one.size(); });
+}
+
+// Of steps [begin, end) the last one that multiplies; a block has some.
+std::size_t last_linear(const StackPlan& stack, std::size_t begin, std::size_t end) {
+  std::size_t last = end - 1;
+  while (last > begin && stack.steps[last].op != Op::linear) --last;
+  return last;
+}
+
 // A decoder after an encoder reads what it should have said, one token late.
 std::vector<Sample> delayed(std::span<const Sample> samples, const ModelSpec& spec) {
   std::vector<Sample> result(samples.begin(), samples.end());
@@ -133,6 +165,7 @@ struct BlockRunner::Impl {
   std::function<void()> tick;
   Plan plan;
   const RowOps& ops;
+  std::vector<Range> batches;  // of samples, that run together
   Workspace workspace;
   std::array<Stream, 2> streams;  // before block i: streams[i % 2]
   Stream encoded;                 // the encoder's output
@@ -150,7 +183,9 @@ struct BlockRunner::Impl {
         tick(std::move(after_sample)),
         plan(make_plan(source.spec())),
         ops(select_rows(cpu).ops),
-        workspace(plan, longest(all), longest(all), threads.size()),
+        // Each sample has an encoder's output of its own.
+        batches(batches_of(all, two_stacks() ? 0 : kRowsTogether)),
+        workspace(plan, most_rows(), longest(all), threads.size()),
         streams{Stream(folder + "/stream.0", all, plan.spec.width),
                 Stream(folder + "/stream.1", all, plan.spec.width)},
         encoded(folder + "/encoded", all, plan.spec.width) {
@@ -176,17 +211,28 @@ struct BlockRunner::Impl {
         pool};
   }
 
-  // What all samples of a stack share: positions and biases by distance.
-  void begin_stack(const StackPlan& stack) {
-    ropes = RopeTable(stack.spec);
-    ropes.extend(workspace.max_rows(), workspace.max_rows());
-    if (stack.relative_bias == kNoWeight) return;
-    const Weights table = load(std::nullopt, {stack.relative_bias});
-    bias = make_relative_bias(stack.spec, table[stack.relative_bias].vector, workspace.max_rows());
+  std::uint64_t most_rows() const {
+    std::uint64_t most = 0;
+    for (const Range& batch : batches) most = std::max(most, rows_of(of(batch)));
+    return most;
+  }
+  std::span<const Sample> of(const Range& batch) const {
+    return samples.subspan(batch.begin, batch.end - batch.begin);
   }
 
-  Segment segment(const StackPlan& stack, std::size_t sample) {
+  // What all samples of a stack share: positions and biases by distance.
+  void begin_stack(const StackPlan& stack) {
+    const std::uint64_t rows = longest(samples);
+    ropes = RopeTable(stack.spec);
+    ropes.extend(rows, rows);
+    if (stack.relative_bias == kNoWeight) return;
+    const Weights table = load(std::nullopt, {stack.relative_bias});
+    bias = make_relative_bias(stack.spec, table[stack.relative_bias].vector, rows);
+  }
+
+  Segment segment(const StackPlan& stack, std::size_t sample, std::uint64_t first_row) {
     Segment one;
+    one.first_row = first_row;
     one.rows = samples[sample].size();
     one.ropes = &ropes;
     if (stack.relative_bias != kNoWeight) one.bias = &bias;
@@ -208,49 +254,79 @@ struct BlockRunner::Impl {
     return cross_of_sample;
   }
 
-  // Runs `work` on the pass of each sample, whose stream is in the residual buffer.
+  // Runs `work` on the pass of each batch, whose rows are for the residual buffer.
   template <typename Work>
-  void for_samples(const ModelView& model, const StackPlan& stack, const Block& block,
+  void for_batches(const ModelView& model, const StackPlan& stack, const Block& block,
                    InputTap* tap, const Work& work) {
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-      Segment one = segment(stack, i);
+    for (const Range& batch : batches) {
+      std::vector<Segment> segments;
+      std::vector<TokenId> ids;
+      for (std::size_t i = batch.begin; i < batch.end; ++i) {
+        segments.push_back(segment(stack, i, ids.size()));
+        ids.insert(ids.end(), tokens(block, i).begin(), tokens(block, i).end());
+      }
       Pass pass{.model = model, .workspace = workspace, .stack = stack};
-      pass.rows = one.rows;
-      pass.tokens = tokens(block, i).data();
-      pass.segments = {&one, 1};
+      pass.rows = ids.size();
+      pass.tokens = ids.data();
+      pass.segments = segments;
       pass.tap = tap;
-      work(pass, one, i);
+      work(pass, segments, batch);
     }
   }
 
-  float* residual() { return workspace.buffer(Buffer::residual); }
+  void read(Stream& stream, const Range& batch) {
+    float* to = workspace.buffer(Buffer::residual);
+    for (std::size_t i = batch.begin; i < batch.end; ++i) {
+      stream.read(i, to);
+      to += samples[i].size() * plan.spec.width;
+    }
+  }
+  void write(Stream& stream, const Range& batch) {
+    const float* from = workspace.buffer(Buffer::residual);
+    for (std::size_t i = batch.begin; i < batch.end; ++i) {
+      stream.write(i, from);
+      from += samples[i].size() * plan.spec.width;
+    }
+  }
 
   void embed(const Block& block) {
     std::vector<int> wanted;
     add_weights(wanted, plan.embed);
     const Weights weights = load(std::nullopt, wanted);
     const ModelView model{plan, weights, ops, pool, {Compute::f32, features}};
-    for_samples(model, stack_of(block), block, nullptr,
-                [&](const Pass& pass, Segment&, std::size_t i) {
+    for_batches(model, stack_of(block), block, nullptr,
+                [&](const Pass& pass, auto&, const Range& batch) {
                   run_embed(pass);
-                  streams[block.index % 2].write(i, residual());
+                  write(streams[block.index % 2], batch);
                 });
     streams[block.index % 2].sync();
+  }
+
+  // Keys and values lie in f32, but unless all is to be exact they are multiplied as rounded ones.
+  AttentionChoices attention_of(std::optional<Compute> compute) const {
+    AttentionChoices choices(compute, features);
+    choices.plain = choices.rounded;
+    return choices;
   }
 
   void run(const Block& block, const BlockPass& asked) {
     const StackPlan& stack = stack_of(block);
     const Weights weights = load(asked.compute, weights_of(plan, block));
-    const ModelView model{plan, weights, ops, pool, {Compute::f32, features}};
+    const ModelView model{plan, weights, ops, pool, attention_of(asked.compute)};
     const std::size_t end = std::min(block.end, asked.end);
     const bool crosses = two_stacks() && !block.encoder;
-    for_samples(model, stack, block, asked.tap, [&](const Pass& pass, Segment& one, std::size_t i) {
-      if (crosses) one.cross = cross_memory(pass, block, i);
-      streams[block.index % 2].read(i, residual());
-      run_steps(pass, block.begin, end);
-      if (asked.keep) streams[(block.index + 1) % 2].write(i, residual());
-      tick();
-    });
+    for_batches(model, stack, block, asked.tap,
+                [&](const Pass& pass, std::vector<Segment>& segments, const Range& batch) {
+                  if (crosses) segments[0].cross = cross_memory(pass, block, batch.begin);
+                  read(streams[block.index % 2], batch);
+                  if (asked.keep) {
+                    run_steps(pass, block.begin, end);
+                    write(streams[(block.index + 1) % 2], batch);
+                  } else {
+                    run_steps_to_inputs(pass, block.begin, last_linear(stack, block.begin, end));
+                  }
+                  for (std::size_t i = batch.begin; i < batch.end; ++i) tick();
+                });
   }
 
   // The encoder's last norm, once its last block is done.
@@ -260,10 +336,10 @@ struct BlockRunner::Impl {
     add_weights(wanted, std::span(stack.steps).subspan(block.end));
     const Weights weights = load(std::nullopt, wanted);
     const ModelView model{plan, weights, ops, pool, {Compute::f32, features}};
-    for_samples(model, stack, block, nullptr, [&](const Pass& pass, Segment&, std::size_t i) {
-      streams[(block.index + 1) % 2].read(i, residual());
+    for_batches(model, stack, block, nullptr, [&](const Pass& pass, auto&, const Range& batch) {
+      read(streams[(block.index + 1) % 2], batch);
       run_steps(pass, block.end, stack.steps.size());
-      encoded.write(i, residual());
+      write(encoded, batch);
     });
     encoded.sync();
   }
@@ -314,8 +390,8 @@ void BlockRunner::for_head_inputs(
   add_weights(wanted, tail.steps);
   const Weights weights = impl_->load(std::nullopt, wanted);
   const ModelView model{plan, weights, impl_->ops, impl_->pool, {Compute::f32, impl_->features}};
-  impl_->for_samples(model, tail, {}, nullptr, [&](const Pass& pass, Segment&, std::size_t i) {
-    impl_->streams[stream].read(i, impl_->residual());
+  impl_->for_batches(model, tail, {}, nullptr, [&](const Pass& pass, auto&, const Range& batch) {
+    impl_->read(impl_->streams[stream], batch);
     if (normed) run_steps(pass, 0, 1);
     see(impl_->workspace.buffer(normed ? Buffer::branch : Buffer::residual), pass.rows);
   });

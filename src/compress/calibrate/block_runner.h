@@ -39,13 +39,15 @@ struct BlockPass {
   std::optional<Compute> compute;  // how inputs meet the weights; nullopt: the best for each type
   InputTap* tap = nullptr;
   std::size_t end = SIZE_MAX;  // of the block's steps to run, if not all
-  bool keep = false;           // write what comes out: the next block's input
+  // Write what comes out: the next block's input. Otherwise only the tap wants to know, and the
+  // last product is not computed.
+  bool keep = false;
 };
 
 class BlockRunner {
  public:
   // `files` may have tensors replaced between passes. `folder` holds the stream's files. `tick` is
-  // called after each sample of a run. All must outlive the runner. An encoder-decoder's decoder
+  // called for each sample of a run. All must outlive the runner. An encoder-decoder's decoder
   // reads each sample too, one token later.
   BlockRunner(const ModelFiles& files, std::span<const Sample> samples, const std::string& folder,
               ThreadPool& pool, CpuFeatures features, std::function<void()> tick);
@@ -63,7 +65,7 @@ class BlockRunner {
   void read(const Block& block, std::size_t sample, float* rows);
   // What the last kept pass wrote is on the disk.
   void finish(const Block& block);
-  // Calls `see` with the head's inputs [rows, width] of each sample; after the last block.
+  // Calls `see` with the head's inputs [rows, width], some samples at a time; after the last block.
   void for_head_inputs(const std::function<void(const float* x, std::uint64_t rows)>& see);
 
  private:

@@ -60,14 +60,23 @@ void pack_panel_of_columns(const float* b, std::size_t column_stride, std::size_
   }
 }
 
-void pack_block(const DenseOperand& b, std::size_t depth, std::size_t columns, float* to) {
-  for (std::size_t j = 0; j < columns; j += kPanelColumns, to += depth * kPanelColumns) {
-    const float* from = b.data + j * b.column_stride;
-    if (b.column_stride == 1) {
-      pack_panel_of_rows(from, b.row_stride, depth, columns - j, to);
-    } else {
-      pack_panel_of_columns(from, b.column_stride, depth, columns - j, to);
+// A few inputs of all panels before the next ones: each row of B lies in pages of its own.
+void pack_block_of_rows(const DenseOperand& b, std::size_t depth, std::size_t columns, float* to) {
+  constexpr std::size_t kRowsAtOnce = 16;
+  for (std::size_t p = 0; p < depth; p += kRowsAtOnce) {
+    const std::size_t rows = depth - p < kRowsAtOnce ? depth - p : kRowsAtOnce;
+    for (std::size_t j = 0; j < columns; j += kPanelColumns) {
+      pack_panel_of_rows(b.data + p * b.row_stride + j, b.row_stride, rows, columns - j,
+                         to + j * depth + p * kPanelColumns);
     }
+  }
+}
+
+void pack_block(const DenseOperand& b, std::size_t depth, std::size_t columns, float* to) {
+  if (b.column_stride == 1) return pack_block_of_rows(b, depth, columns, to);
+  for (std::size_t j = 0; j < columns; j += kPanelColumns) {
+    pack_panel_of_columns(b.data + j * b.column_stride, b.column_stride, depth, columns - j,
+                          to + j * depth);
   }
 }
 

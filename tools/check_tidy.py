@@ -6,8 +6,8 @@ usage: check_tidy.py BUILD_DIR         exit 1 and clang-tidy's findings where th
 BUILD_DIR holds compile_commands.json. A clean file leaves an empty BUILD_DIR/tidy/KEY, where KEY hashes the file, the
 project's headers below it, its compile command, .clang-tidy and clang-tidy's version.
 
-Most of the time goes into the libraries' headers, so files of a folder are first looked at together, included by one
-file. Only where that has findings, or their names clash, each is looked at alone.
+Most of the time goes into the libraries' headers, so files are first looked at together, included by one file. Only
+where that has findings, or their names clash, each is looked at alone.
 """
 import concurrent.futures
 import functools
@@ -27,10 +27,13 @@ from rooms import ROOT
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 SRC = ROOT / "src"
 EXTRA_ARG = "--extra-arg=-Wno-unknown-warning-option"  # the commands are those of g++
+TOGETHER_ARG = "--extra-arg=-Wno-shadow"  # of another file's names; what a file shadows itself g++ finds
 
 ALL_OURS = r"/(src|include/halfbyte)/.*\.(h|cpp)$"  # files that are included are headers to clang-tidy
-MOST_TOGETHER = 12
-DEFINED = re.compile(r"^(?:[\w:<>,*&]+ )*[*&]?(\w+) ?(?:[({=\[;]|final)", re.M)
+MOST_TOGETHER = 24
+DEFINED = re.compile(r"^(?:[\w:<>,*&]+ )*[*&]?(\w+) ?(?:(\([^)]*\)?)|[{=\[;]|final)", re.M)
+PARAMETER_NAME = re.compile(r"\s*\w+(?:\[\w*\])*(?: = [^,)]*)?(?=[,)])")
+OF_A_ROOM = ("-D", "-I", "-fPI")  # what the options of rooms differ in: all rooms' together suit any
 
 
 class Job(typing.NamedTuple):
@@ -79,8 +82,10 @@ def tidy_batch(tool, build, batch):
         text = "".join(f'#include "{job.path}"\n' for job in batch)
         together = build / "tidy" / f"{hashlib.sha256(text.encode()).hexdigest()}.cpp"
         together.write_text(text, encoding="utf-8")
-        findings = tidy(tool, together, batch[0].arguments, f"--header-filter={ALL_OURS}",
-                        f"--config-file={ROOT / '.clang-tidy'}")
+        first = batch[0].arguments
+        of_others = dict.fromkeys(word for job in batch for word in job.arguments if word not in first)
+        findings = tidy(tool, together, [*first, *of_others], TOGETHER_ARG,
+                        f"--header-filter={ALL_OURS}", f"--config-file={ROOT / '.clang-tidy'}")
         together.unlink()
         if not findings:
             for job in batch:
@@ -112,24 +117,38 @@ def arguments_of(entry):
     return result
 
 
+@functools.lru_cache(maxsize=None)
 def names_of(path):
-    """What a file seems to define outside of functions and classes: where these differ, files go together."""
-    return set(DEFINED.findall(path.read_text(encoding="utf-8"))) - {"namespace", "halfbyte", "static_assert"}
+    """What a file seems to name outside of functions and classes; functions with the types of their parameters."""
+    found = DEFINED.findall(path.read_text(encoding="utf-8"))
+    return {name + PARAMETER_NAME.sub("", " ".join(parameters.split())) for name, parameters in found
+            if name not in ("namespace", "halfbyte", "static_assert")}
+
+
+def own_and_included(path):
+    """The names that a file alone knows, and those of the headers below it: which no other file may have as its own."""
+    headers = {file for file in closure(path) if file.suffix == ".h"}
+    own = set().union(*map(names_of, set(closure(path)) - headers))  # .inl and .inc are for one file at a time
+    included = set().union(*map(names_of, headers))
+    return own - included, included
 
 
 def batches_of(jobs):
-    """Files of one folder with the same options and no name in common, up to MOST_TOGETHER."""
+    """Files with the same options whose names do not clash, up to MOST_TOGETHER."""
     batches = []
     for job in sorted(jobs, key=lambda job: job.path):
-        kind, names = (job.path.parent, job.arguments), names_of(job.path)
+        kind = [argument for argument in job.arguments if not argument.startswith(OF_A_ROOM)]
+        own, included = own_and_included(job.path)
         for batch in batches:
-            if batch["kind"] == kind and len(batch["jobs"]) < MOST_TOGETHER and not batch["names"] & names:
+            clash = batch["own"] & (own | included) or batch["included"] & own
+            if batch["kind"] == kind and len(batch["jobs"]) < MOST_TOGETHER and not clash:
                 break
         else:
-            batch = {"kind": kind, "names": set(), "jobs": []}
+            batch = {"kind": kind, "own": set(), "included": set(), "jobs": []}
             batches.append(batch)
         batch["jobs"].append(job)
-        batch["names"] |= names
+        batch["own"] |= own
+        batch["included"] |= included
     return [batch["jobs"] for batch in batches]
 
 

@@ -67,7 +67,6 @@ GptqReport solve_all(DenseWorkers& workers, const GptqHessian& hessian, const Gp
 }
 
 std::vector<double> round_rows(const GptqContext& context, GptqRows& rows) {
-  rows.scale_rows(context.hessian.importance());
   rows.fit(context.hessian.importance());
   rows.round();
   return quadratic_forms(context, rows.errors(0), rows.rows());
@@ -88,11 +87,10 @@ std::vector<double> solve_rows_by_gptq(const GptqContext& context, const GptqOpt
   const GptqHessian& hessian = context.hessian;
   const std::span<const float> importance =
       options.pivot_importance ? hessian.pivots() : hessian.importance();
-  rows.scale_rows(importance);
   const bool by_row = context.grid.by_row();  // the row's scales stay as they were fitted
   const bool dynamic = options.dynamic_scales && !hessian.descending() && !by_row;
   const int refits = by_row ? 0 : options.refits;
-  if (!dynamic) rows.fit(importance);
+  dynamic ? rows.scale_rows(importance) : rows.fit(importance);
   std::vector<double> errors = gptq_pass(context, importance, dynamic, rows);
   for (int i = 0; i < std::max(refits, options.sweeps); ++i) {
     const std::vector<double> gains = gptq_refine(context, i < refits, i < options.sweeps, rows);

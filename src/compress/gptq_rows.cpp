@@ -23,10 +23,8 @@ GptqRows::GptqRows(const GptqContext& context, const float* weights, std::size_t
 }
 
 void GptqRows::scale_rows(std::span<const float> importance) {
-  if (grid_.row_scale == nullptr) return;
   for (std::size_t row = 0; row < rows_; ++row) {
-    const float scale = grid_.row_scale(weights(row), importance.data(), k_);
-    for (std::size_t i = 0; i < k_; i += grid_.block) block(row, i).row = scale;
+    scale_row(grid_, weights(row), importance.data(), k_, &block(row, 0));
   }
 }
 

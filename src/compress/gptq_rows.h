@@ -52,9 +52,9 @@ class GptqRows {
     return nearest_code(grid_, scales.scale[g], scales.min[g], target);
   }
 
-  // Of types that have them, the scales of whole rows: before any block is fitted.
+  // Of types that have them, the scales of whole rows, where blocks are fitted one after another.
   void scale_rows(std::span<const float> importance);
-  // The scales of all blocks from the weights as they are.
+  // All scales from the weights as they are.
   void fit(std::span<const float> importance);
   // Every code the nearest.
   void round();

@@ -50,6 +50,15 @@ std::vector<std::vector<std::byte>> module_bytes(const Target& target, const Ten
   return bytes;
 }
 
+std::uint64_t stored_bytes(const Target& target, const TensorJob& job, ScaleRules rules) {
+  if (!in_groups(target, job)) return job.bytes();
+  std::uint64_t bytes = 0;
+  for (const ModuleTensor& part : module_tensors(target, job, rules)) {
+    bytes += tensor_bytes(part.dtype, part.shape).value();
+  }
+  return bytes;
+}
+
 Json module_config(const Target& target, DType type, ScaleRules rules) {
   if (!has_groups(type)) return write_int_quantized_config();
   const GroupType& groups = *find_group_type(type);

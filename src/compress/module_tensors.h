@@ -2,6 +2,7 @@
 // (formats/group_layout.h) or with a scale a row (formats/int_quantized.h).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,9 @@ std::vector<ModuleTensor> module_tensors(const Target& target, const TensorJob& 
 // Their bytes, in the same order, from all encoded rows of the job.
 std::vector<std::vector<std::byte>> module_bytes(const Target& target, const TensorJob& job,
                                                  ScaleRules rules, const std::byte* encoded);
+
+// The bytes that the target stores any job in: repeated scales once where its layout has them so.
+std::uint64_t stored_bytes(const Target& target, const TensorJob& job, ScaleRules rules);
 
 // quantization_config of a folder whose matrices are of this type.
 Json module_config(const Target& target, DType type, ScaleRules rules);

@@ -97,14 +97,6 @@ class SafetensorsOutput final : public Output {
     return job.name.substr(0, job.name.rfind(".weight"));
   }
 
-  std::uint64_t stored_bytes(const TensorJob& job) const {
-    std::uint64_t bytes = 0;
-    for (const auto& tensor : stored_as(job)) {
-      bytes += tensor_bytes(tensor.dtype, tensor.shape).value();
-    }
-    return bytes;
-  }
-
   // The module whose rows have come is written, turned into its tensors.
   void end_module() {
     if (module_ == nullptr) return;
@@ -118,7 +110,7 @@ class SafetensorsOutput final : public Output {
   void cut_into_shards() {
     std::uint64_t size = 0;
     for (std::size_t i = 0; i < plan_.jobs.size(); ++i) {
-      const std::uint64_t bytes = stored_bytes(plan_.jobs[i]);
+      const std::uint64_t bytes = stored_bytes(plan_.target, plan_.jobs[i], plan_.rules);
       if (size != 0 && size + bytes > kShardBytes) {
         shard_ends_.push_back(i);
         size = 0;
@@ -162,7 +154,7 @@ class SafetensorsOutput final : public Output {
       for (const auto& tensor : stored_as(plan_.jobs[i])) {
         map.emplace(tensor.name, shard_name(shard));
       }
-      total += stored_bytes(plan_.jobs[i]);
+      total += stored_bytes(plan_.target, plan_.jobs[i], plan_.rules);
     }
     put("model.safetensors.index.json",
         Json{{"metadata", {{"total_size", total}}}, {"weight_map", std::move(map)}}.dump(2));

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "compress/group_jobs.h"
 #include "compress/mixes.h"
+#include "compress/module_tensors.h"
 #include "compress/stream.h"
 
 namespace halfbyte {
@@ -50,11 +51,11 @@ std::uint64_t bytes_to_read(const std::vector<TensorJob>& jobs) {
   return bytes;
 }
 
-double bits_per_weight(const std::vector<TensorJob>& jobs) {
+double bits_per_weight(const OutputPlan& plan) {
   double bits = 0.0;
   double weights = 0.0;
-  for (const TensorJob& job : jobs) {
-    bits += 8.0 * static_cast<double>(job.bytes());
+  for (const TensorJob& job : plan.jobs) {
+    bits += 8.0 * static_cast<double>(stored_bytes(plan.target, job, plan.rules));
     weights += static_cast<double>(element_count(job.shape).value());
   }
   return weights > 0.0 ? bits / weights : 0.0;
@@ -100,7 +101,7 @@ CompressReport write_model(const WriteRequest& request, ThreadPool& pool,
   plan.rules = common_rules(request.target, plan.jobs);
   plan.file_type = request.policy.file_type.value_or(gguf_file_type(plan.main_type));
   report.bytes_in = source.checkpoint().bytes();
-  report.bits_per_weight = bits_per_weight(plan.jobs);
+  report.bits_per_weight = bits_per_weight(plan);
 
   const std::unique_ptr<Output> output = request.target.open(plan, report.notes);
   Streamer streamer(source.checkpoint(), *output, request.encode, request.finite, pool, progress,

@@ -67,7 +67,7 @@ void ModelFiles::read_folder() {
   for (QuantizedModule& module : split.modules) add_module(std::move(module));
 }
 
-void ModelFiles::add_published(const TensorView& view) {
+void ModelFiles::add_published(const TensorView& view, std::uint64_t stored) {
   const auto mapped = map_published_name(*family_, view.name);
   if (!mapped) {
     fail_unsupported(checkpoint_.path(),
@@ -77,7 +77,7 @@ void ModelFiles::add_published(const TensorView& view) {
   if (mapped->name.empty()) return;
   // Quantized modules are stored by outputs, whatever the family's plain matrices are.
   const bool transposed = mapped->transposed && !is_quantized(view.dtype);
-  ModelTensor tensor{mapped->name, view.dtype, view.shape, "rows", transposed, view.data};
+  ModelTensor tensor{mapped->name, view.dtype, view.shape, "rows", transposed, view.data, stored};
   if (tensor.transposed && tensor.shape.size() == 2) std::swap(tensor.shape[0], tensor.shape[1]);
   // Copies of the embedding (T5's per-stack names, a tied head) are one tensor.
   if (find(tensor.name) != nullptr && tensor.name == "token_embd.weight") return;
@@ -88,7 +88,7 @@ void ModelFiles::add_published(const TensorView& view) {
 void ModelFiles::add_module(QuantizedModule module) {
   const auto rows = std::make_shared<const std::vector<std::byte>>(std::move(module.rows));
   repacked_.push_back(rows);
-  add_published({module.name, module.dtype, module.shape, *rows});
+  add_published({module.name, module.dtype, module.shape, *rows}, module.stored);
 }
 
 void ModelFiles::read_gguf() {
@@ -153,7 +153,9 @@ std::uint64_t ModelFiles::parameters() const {
 
 std::uint64_t ModelFiles::weight_bytes() const {
   std::uint64_t bytes = 0;
-  for (const ModelTensor& tensor : tensors_) bytes += tensor.data.size();
+  for (const ModelTensor& tensor : tensors_) {
+    bytes += tensor.stored > 0 ? tensor.stored : tensor.data.size();
+  }
   return bytes;
 }
 

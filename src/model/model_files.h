@@ -22,6 +22,7 @@ struct ModelTensor {
   std::string layout;       // "rows" or a packed layout's name (bundles)
   bool transposed = false;  // "rows", but stored [inputs, outputs]
   ByteView data;
+  std::uint64_t stored = 0;  // bytes in the file where `data` was repacked from there, else 0
 };
 
 class ModelFiles {
@@ -42,11 +43,11 @@ class ModelFiles {
   // this. Fails with kMalformed where there is none or its shape differs.
   void replace(ModelTensor tensor);
   std::uint64_t parameters() const;    // elements of all tensors
-  std::uint64_t weight_bytes() const;  // bytes of all tensors
+  std::uint64_t weight_bytes() const;  // bytes of all tensors as stored
 
  private:
   void read_folder();
-  void add_published(const TensorView& view);
+  void add_published(const TensorView& view, std::uint64_t stored = 0);
   void add_module(QuantizedModule module);
   void read_gguf();
   void read_bundle();

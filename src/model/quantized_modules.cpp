@@ -36,6 +36,12 @@ Modules modules_of(const Checkpoint& checkpoint, const std::vector<std::string_v
   return modules;
 }
 
+std::uint64_t bytes_of(const Parts& parts) {
+  std::uint64_t bytes = 0;
+  for (const auto& [suffix, view] : parts) bytes += view->data.size();
+  return bytes;
+}
+
 std::vector<std::byte> bytes_of(const std::vector<float>& values) {
   const auto bytes = std::as_bytes(std::span(values));
   return {bytes.begin(), bytes.end()};
@@ -89,6 +95,7 @@ SplitTensors split_int8_modules(const Checkpoint& checkpoint) {
     const Int8Module tensors = {find_part(parts, kInt8Weight), find_part(parts, kInt8Scale),
                                 find_part(parts, kInt8Zero)};
     split.modules.push_back(read_int8(checkpoint.path(), module, tensors));
+    split.modules.back().stored = bytes_of(parts);
     checkpoint.release(*tensors.weight);
   }
   return split;
@@ -103,6 +110,7 @@ SplitTensors split_modules(const Checkpoint& checkpoint, const GroupScheme& sche
   for (const GroupTensor& tensor : scheme.layout->tensors) suffixes.push_back(tensor.suffix);
   for (const auto& module : modules_of(checkpoint, suffixes, split.plain)) {
     split.modules.push_back(read_module(checkpoint.path(), scheme, module));
+    split.modules.back().stored = bytes_of(module.second);
     for (const auto& [suffix, view] : module.second) checkpoint.release(*view);
   }
   return split;

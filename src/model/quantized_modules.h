@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct QuantizedModule {
   DType dtype = DType::f32;
   Shape shape;  // [outputs, inputs]
   std::vector<std::byte> rows;
+  std::uint64_t stored = 0;  // bytes of its tensors
 };
 
 struct SplitTensors {

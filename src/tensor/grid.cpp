@@ -142,8 +142,16 @@ const Grid* find_grid(DType dtype, ScaleRules rules) {
                   dtype);
 }
 
+void scale_row(const Grid& grid, const float* x, const float* importance, std::size_t n,
+               GridBlock* blocks) {
+  if (grid.row_scale == nullptr) return;
+  const float scale = grid.row_scale(x, importance, n);
+  for (std::size_t i = 0; i < n / grid.block; ++i) blocks[i].row = scale;
+}
+
 void fit_row(const Grid& grid, const float* x, const float* importance, std::size_t n,
              GridBlock* blocks) {
+  scale_row(grid, x, importance, n, blocks);
   if (grid.by_row()) {
     grid.fit_row(x, importance, n, blocks[0]);
     std::fill(blocks + 1, blocks + n / grid.block, blocks[0]);

@@ -61,7 +61,10 @@ struct Grid {
 // minimum.
 const Grid* find_grid(DType dtype, ScaleRules rules = {});
 
-// Scales for one row x[n] as the grid has them: of each block, or one for all. blocks [n / block].
+// Of types with a row header, its scale for x[n] in all blocks [n / block]: before any is fitted.
+void scale_row(const Grid& grid, const float* x, const float* importance, std::size_t n,
+               GridBlock* blocks);
+// All scales for one row x[n] as the grid has them: of the row, of each block, or one for all.
 void fit_row(const Grid& grid, const float* x, const float* importance, std::size_t n,
              GridBlock* blocks);
 

@@ -7,8 +7,8 @@
 namespace halfbyte {
 namespace {
 
-using Symbol = ModelScratch::Symbol;
-using Candidate = ModelScratch::Candidate;
+using Symbol = WordScratch::Symbol;
+using Candidate = WordScratch::Candidate;
 
 // For std::push_heap: the lowest rank on top, of equal ranks the leftmost.
 bool is_worse(const Candidate& a, const Candidate& b) {
@@ -84,7 +84,7 @@ void Bpe::offer(const std::vector<Symbol>& symbols, std::int32_t left,
   heap.push_back({0, found->first, static_cast<std::uint32_t>(left), found->second, 0});
 }
 
-void Bpe::merge(ModelScratch& scratch) const {
+void Bpe::merge(WordScratch& scratch) const {
   std::vector<Symbol>& symbols = scratch.symbols;
   std::vector<Candidate>& heap = scratch.heap;
   heap.clear();
@@ -119,7 +119,7 @@ void Bpe::merge(ModelScratch& scratch) const {
   }
 }
 
-void Bpe::encode(std::string_view word, ModelScratch& scratch, std::vector<TokenId>& ids) const {
+void Bpe::encode(std::string_view word, WordScratch& scratch, std::vector<TokenId>& ids) const {
   if (spec_.ignore_merges) {
     if (const TokenId id = spec_.vocab.find(word); id >= 0) return ids.push_back(id);
   }

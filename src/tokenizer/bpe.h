@@ -2,23 +2,23 @@
 // characters. A word of n characters takes O(n log n).
 #pragma once
 
-#include "tokenizer/model.h"
+#include "tokenizer/word_encoder.h"
 
 namespace halfbyte {
 
-class Bpe : public Model {
+class Bpe : public WordEncoder {
  public:
   explicit Bpe(const TokenizerSpec& spec);
-  void encode(std::string_view word, ModelScratch& scratch,
+  void encode(std::string_view word, WordScratch& scratch,
               std::vector<TokenId>& ids) const override;
 
  private:
   static constexpr std::size_t kDirect = 0x800;
   TokenId find_char(std::string_view one, bool first, bool last) const;
   void split_chars(std::string_view word, std::vector<TokenId>& ids) const;
-  void merge(ModelScratch& scratch) const;
-  void offer(const std::vector<ModelScratch::Symbol>& symbols, std::int32_t left,
-             std::vector<ModelScratch::Candidate>& heap) const;
+  void merge(WordScratch& scratch) const;
+  void offer(const std::vector<WordScratch::Symbol>& symbols, std::int32_t left,
+             std::vector<WordScratch::Candidate>& heap) const;
 
   const TokenizerSpec& spec_;
   ByteFallback fallback_;

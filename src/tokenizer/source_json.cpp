@@ -4,17 +4,14 @@
 #include <simdjson.h>
 
 #include "base/error.h"
-#include "tokenizer/json_parts.h"
+#include "tokenizer/json/parts.h"
 #include "tokenizer/sources.h"
 
 namespace halfbyte {
 namespace {
 
 using json_parts::Element;
-
-bool field(Element object, const char* key, Element& value) {
-  return object.is_object() && object[key].get(value) == simdjson::SUCCESS && !value.is_null();
-}
+using json_parts::field;
 
 // The model's kind; files of old versions do not say it.
 std::string model_type(Element model) {

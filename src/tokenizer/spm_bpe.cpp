@@ -7,8 +7,8 @@
 namespace halfbyte {
 namespace {
 
-using Symbol = ModelScratch::Symbol;
-using Candidate = ModelScratch::Candidate;
+using Symbol = WordScratch::Symbol;
+using Candidate = WordScratch::Candidate;
 
 bool is_worse(const Candidate& a, const Candidate& b) {
   return a.score != b.score ? a.score < b.score : a.left > b.left;
@@ -66,7 +66,7 @@ void SentencePieceBpe::split_symbols(std::string_view word, std::vector<Symbol>&
   }
 }
 
-void SentencePieceBpe::merge(std::string_view word, ModelScratch& scratch, Origins& origins) const {
+void SentencePieceBpe::merge(std::string_view word, WordScratch& scratch, Origins& origins) const {
   std::vector<Symbol>& symbols = scratch.symbols;
   std::vector<Candidate>& heap = scratch.heap;
   heap.clear();
@@ -132,7 +132,7 @@ void SentencePieceBpe::emit(std::string_view piece, const Origins& origins, bool
   }
 }
 
-void SentencePieceBpe::encode(std::string_view word, ModelScratch& scratch,
+void SentencePieceBpe::encode(std::string_view word, WordScratch& scratch,
                               std::vector<TokenId>& ids) const {
   Origins origins;
   split_symbols(word, scratch.symbols);

@@ -6,14 +6,14 @@
 #include <unordered_map>
 
 #include "tokenizer/added_tokens.h"
-#include "tokenizer/model.h"
+#include "tokenizer/word_encoder.h"
 
 namespace halfbyte {
 
-class SentencePieceBpe : public Model {
+class SentencePieceBpe : public WordEncoder {
  public:
   explicit SentencePieceBpe(const TokenizerSpec& spec);
-  void encode(std::string_view word, ModelScratch& scratch,
+  void encode(std::string_view word, WordScratch& scratch,
               std::vector<TokenId>& ids) const override;
 
  private:
@@ -22,8 +22,8 @@ class SentencePieceBpe : public Model {
 
   bool is_mergeable(TokenId id) const;
   PieceType type(TokenId id) const;
-  void split_symbols(std::string_view word, std::vector<ModelScratch::Symbol>& symbols) const;
-  void merge(std::string_view word, ModelScratch& scratch, Origins& origins) const;
+  void split_symbols(std::string_view word, std::vector<WordScratch::Symbol>& symbols) const;
+  void merge(std::string_view word, WordScratch& scratch, Origins& origins) const;
   void emit(std::string_view piece, const Origins& origins, bool& unknown_before,
             std::vector<TokenId>& ids) const;
 

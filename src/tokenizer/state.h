@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "tokenizer/added_tokens.h"
-#include "tokenizer/model.h"
 #include "tokenizer/normalizer.h"
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/spec.h"
+#include "tokenizer/word_encoder.h"
 
 namespace halfbyte {
 
@@ -20,7 +20,7 @@ struct Tokenizer::State {
   TokenizerSpec spec;
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
-  std::unique_ptr<Model> model;
+  std::unique_ptr<WordEncoder> words;
   AddedTokenMatcher raw_tokens;         // looked for in the text as it is
   AddedTokenMatcher normalized_tokens;  // looked for in the normalized text
   std::vector<bool> special;            // by id

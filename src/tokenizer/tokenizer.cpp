@@ -121,7 +121,7 @@ class Encoder {
   void word(std::string_view text) {
     if (cache_.find(text, ids_)) return;
     const std::size_t before = ids_.size();
-    state_.model->encode(text, scratch_, ids_);
+    state_.words->encode(text, scratch_, ids_);
     cache_.keep(text, ids_.data() + before, ids_.size() - before);
   }
 
@@ -129,7 +129,7 @@ class Encoder {
   bool parse_special_;
   WordCache cache_;
   MatchScratch matching_;
-  ModelScratch scratch_;
+  WordScratch scratch_;
   std::vector<TokenId> ids_;
 };
 
@@ -153,7 +153,7 @@ Tokenizer::State::State(TokenizerSpec resolved)
     : spec(std::move(resolved)),
       normalizer(spec.normalizers, spec.file),
       pre_tokenizer(spec.pre_tokenizers, spec.file),
-      model(Model::create(spec)),
+      words(WordEncoder::create(spec)),
       special(spec.vocab.size()) {
   // Of equal texts a special token counts before another.
   MatchScratch scratch;

@@ -174,6 +174,12 @@ bool says_by_row(const Json& config) {
   return weights["strategy"] == "channel" && weights["group_size"].is_null();
 }
 
+std::uint64_t bytes_of_tensors(const Checkpoint& checkpoint) {
+  std::uint64_t bytes = 0;
+  for (const TensorView& view : checkpoint.tensors()) bytes += view.data.size();
+  return bytes;
+}
+
 TEST_P(ByRow, IsWrittenAndReadBack) {
   const ModelFiles source(golden_model("gpt2"));  // rows of 64 and 256
   const auto options = [&](const std::string& to) {
@@ -181,9 +187,14 @@ TEST_P(ByRow, IsWrittenAndReadBack) {
     result.symmetric = false;
     return result;
   };
-  compress(source, nullptr, folder_ / "out", options(GetParam().target), pool_);
+  const CompressReport report =
+      compress(source, nullptr, folder_ / "out", options(GetParam().target), pool_);
   EXPECT_TRUE(says_by_row(Checkpoint::open(folder_ / "out").config()));
   const ModelFiles back(folder_ / "out");
+  // Bits are counted as they are stored, the scale of a row once.
+  EXPECT_EQ(back.weight_bytes(), bytes_of_tensors(back.checkpoint()));
+  EXPECT_DOUBLE_EQ(report.bits_per_weight, 8.0 * static_cast<double>(back.weight_bytes()) /
+                                               static_cast<double>(back.parameters()));
   std::size_t matrices = 0;
   for (const ModelTensor& tensor : back.tensors()) {
     if (find_group_type(tensor.dtype) == nullptr) continue;

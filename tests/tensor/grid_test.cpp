@@ -265,6 +265,25 @@ TEST(Grid, ByRowAllBlocksHaveTheScalesOfTheWholeRow) {
   }
 }
 
+TEST(Grid, TheScaleOfARowPrecedesThoseOfItsBlocks) {
+  std::mt19937 random(7);
+  for (const DTypeInfo& type : all_dtypes()) {
+    const Grid* const grid = find_grid(type.dtype);
+    if (grid == nullptr || grid->row_scale == nullptr) continue;
+    const std::vector<float> x = random_elements(3 * grid->block, random);
+    const std::vector<float> w = random_importance(3 * grid->block, random);
+    std::vector<GridBlock> blocks(3);
+    fit_row(*grid, x.data(), w.data(), x.size(), blocks.data());
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      GridBlock block;
+      block.row = grid->row_scale(x.data(), w.data(), x.size());
+      grid->fit(&x[i * grid->block], &w[i * grid->block], block);
+      EXPECT_EQ(blocks[i].row, block.row) << type.name;
+      EXPECT_TRUE(same_block(blocks[i], block)) << type.name;
+    }
+  }
+}
+
 TEST(Grid, EveryQuantizedTypeHasOne) {
   for (const DTypeInfo& type : all_dtypes()) {
     const Grid* const grid = find_grid(type.dtype);

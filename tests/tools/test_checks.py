@@ -5,8 +5,11 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 TOOLS = pathlib.Path(__file__).resolve().parent.parent.parent / "tools"
+sys.path.insert(0, str(TOOLS))
+import check_tidy  # noqa: E402
 HEADER = "// A header.\n#pragma once\n"
 
 # (check, files, what the output must contain; "" for a clean tree)
@@ -43,6 +46,20 @@ CASES = (
     ("layout", {"docs/a.md": "see /usr/share/x and a/b/c\n"}, ""),
 )
 
+# (files besides, a.cpp, b.cpp, whether clang-tidy may look at both together)
+TOGETHER = (
+    ({}, "int f(int x) {", "int g(int x) {", True),
+    ({}, "int f(int x) {", "int f(int y) {", False),
+    ({}, "int f(int x) {", "int f(float x) {", True),
+    ({}, "int f(int x,\n      float* y) {", "int f(int x, float* z) {", False),
+    ({}, "struct S {", "struct S {", False),
+    ({}, "constexpr int kOne = 1;", "constexpr int kOne = 1;", False),
+    ({"f.h": "int f(int x = 1);"}, '#include "f.h"\nint f(int x) {', '#include "f.h"\n', True),
+    ({"s.h": "struct S {"}, '#include "s.h"\n', "struct S {", False),
+    ({"s.h": "struct S {"}, "struct S {", '#include "s.h"\n', False),
+    ({"f.inl": "int f(int x) {"}, '#include "f.inl"\n', '#include "f.inl"\n', False),
+)
+
 
 class Checks(unittest.TestCase):
     def test_cases(self):
@@ -56,6 +73,24 @@ class Checks(unittest.TestCase):
                                      capture_output=True, text=True, check=False)
                 self.assertEqual(run.returncode, 1 if expected else 0, run.stdout + run.stderr)
                 self.assertIn(expected, run.stdout)
+
+    def test_files_of_other_names_are_tidied_together(self):
+        for others, a, b, expected in TOGETHER:
+            with self.subTest(a=a, b=b), tempfile.TemporaryDirectory() as folder:
+                for name, text in {**others, "a.cpp": a, "b.cpp": b}.items():
+                    pathlib.Path(folder, name).write_text(text)
+                with unittest.mock.patch.object(check_tidy, "SRC", pathlib.Path(folder)):
+                    jobs = [check_tidy.Job(pathlib.Path(folder, name), ["-O3"], None) for name in ("a.cpp", "b.cpp")]
+                    self.assertEqual(len(check_tidy.batches_of(jobs)), 1 if expected else 2)
+
+    def test_options_of_a_room_do_not_part_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            jobs = []
+            for name, option in (("a.cpp", "-DA"), ("b.cpp", "-Ib"), ("c.cpp", "-mavx2")):
+                path = pathlib.Path(folder, name)
+                path.write_text("")
+                jobs.append(check_tidy.Job(path, ["-O3", option], None))
+            self.assertEqual([len(batch) for batch in check_tidy.batches_of(jobs)], [2, 1])
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ Value filter_tojson(Interpreter& in, const Value& self, const Bound& args) {
   return in.text(json_text(in, self, style));
 }
 
-constexpr Builtin kRows[] = {
+constexpr Builtin kDataFilters[] = {
     {"abs", "", 0, filter_abs},
     {"attr", "name", 1, filter_attr},
     {"d", "default_value boolean", 0, filter_default},
@@ -188,7 +188,7 @@ constexpr Builtin kRows[] = {
 }  // namespace
 
 std::span<const Builtin> data_filters() {
-  return kRows;
+  return kDataFilters;
 }
 
 }  // namespace halfbyte::jinja

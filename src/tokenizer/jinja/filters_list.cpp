@@ -249,7 +249,7 @@ Value filter_slice(Interpreter& in, const Value& self, const Bound& args) {
   return in.iterator(std::move(rows));
 }
 
-constexpr Builtin kRows[] = {
+constexpr Builtin kListFilters[] = {
     {"batch", "linecount fill_with", 1, filter_batch},
     {"count", "", 0, filter_length},
     {"dictsort", "case_sensitive by reverse", 0, filter_dictsort},
@@ -271,7 +271,7 @@ constexpr Builtin kRows[] = {
 }  // namespace
 
 std::span<const Builtin> list_filters() {
-  return kRows;
+  return kListFilters;
 }
 
 }  // namespace halfbyte::jinja

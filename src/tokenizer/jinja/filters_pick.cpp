@@ -77,7 +77,7 @@ Value filter_pick(Interpreter& in, const Value& self, const Bound& args) {
   return pick(in, self, args.raw, kByAttribute, kWanted);
 }
 
-constexpr Builtin kRows[] = {
+constexpr Builtin kPickFilters[] = {
     {"map", "*", 0, filter_map},
     {"reject", "*", 0, filter_pick<false, false>},
     {"rejectattr", "*", 0, filter_pick<true, false>},
@@ -88,7 +88,7 @@ constexpr Builtin kRows[] = {
 }  // namespace
 
 std::span<const Builtin> pick_filters() {
-  return kRows;
+  return kPickFilters;
 }
 
 }  // namespace halfbyte::jinja

@@ -219,7 +219,7 @@ Value filter_striptags(Interpreter& in, const Value& self, const Bound&) {
   return in.text(std::move(out));
 }
 
-constexpr Builtin kRows[] = {
+constexpr Builtin kTextFilters[] = {
     {"capitalize", "", 0, mapped<text_capitalize>},
     {"center", "width", 0, filter_center},
     {"e", "", 0, filter_escape},
@@ -243,7 +243,7 @@ constexpr Builtin kRows[] = {
 }  // namespace
 
 std::span<const Builtin> text_filters() {
-  return kRows;
+  return kTextFilters;
 }
 
 }  // namespace halfbyte::jinja

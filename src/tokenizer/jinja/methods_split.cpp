@@ -111,7 +111,7 @@ Value partition(Interpreter& in, const Value& self, const Bound& args) {
       {part(text.substr(0, at)), part(separator), part(text.substr(at + separator.size()))});
 }
 
-constexpr Builtin kRows[] = {
+constexpr Builtin kSplitMethods[] = {
     {"partition", "sep", 1, partition<false>},        {"rpartition", "sep", 1, partition<true>},
     {"rsplit", "sep maxsplit", 0, method_rsplit},     {"split", "sep maxsplit", 0, method_split},
     {"splitlines", "keepends", 0, method_splitlines},
@@ -120,7 +120,7 @@ constexpr Builtin kRows[] = {
 }  // namespace
 
 std::span<const Builtin> split_methods() {
-  return kRows;
+  return kSplitMethods;
 }
 
 }  // namespace halfbyte::jinja

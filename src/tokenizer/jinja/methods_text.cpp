@@ -237,7 +237,7 @@ Value method_expandtabs(Interpreter& in, const Value& self, const Bound& args) {
   return in.text(std::move(out));
 }
 
-constexpr Builtin kRows[] = {
+constexpr Builtin kTextMethods[] = {
     {"capitalize", "", 0, mapped<text_capitalize>},
     {"casefold", "", 0, mapped<text_lower>},
     {"center", "width fillchar", 1, pad<true, true>},
@@ -281,7 +281,7 @@ constexpr Builtin kRows[] = {
 }  // namespace
 
 std::span<const Builtin> text_methods() {
-  return kRows;
+  return kTextMethods;
 }
 
 }  // namespace halfbyte::jinja

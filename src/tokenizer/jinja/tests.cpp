@@ -100,7 +100,7 @@ Value test_boolean(Interpreter&, const Value& self, const Bound&) {
   return Value::of(self.is(Kind::kBool));
 }
 
-constexpr Builtin kRows[] = {
+constexpr Builtin kAllTests[] = {
     {"!=", "other", 1, compares<Op::kNe>},
     {"<", "other", 1, compares<Op::kLt>},
     {"<=", "other", 1, compares<Op::kLe>},
@@ -145,7 +145,7 @@ constexpr Builtin kRows[] = {
 }  // namespace
 
 std::span<const Builtin> all_tests() {
-  return kRows;
+  return kAllTests;
 }
 
 }  // namespace halfbyte::jinja

@@ -1,4 +1,4 @@
-// What turns one word into ids. A tokenizer kind is one Model; the rest of the way is shared.
+// What turns one word into ids. A tokenizer kind is one WordEncoder; the rest of the way is shared.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 namespace halfbyte {
 
 // Working memory of one encode call, reused from word to word.
-struct ModelScratch {
+struct WordScratch {
   struct Symbol {
     std::int32_t id = Vocab::kNone;
     std::int32_t previous = -1;
@@ -30,14 +30,13 @@ struct ModelScratch {
   std::vector<Candidate> heap;
 };
 
-class Model {
+class WordEncoder {
  public:
-  virtual ~Model() = default;
+  virtual ~WordEncoder() = default;
   // Appends the ids of `word` (well-formed UTF-8, not empty, below 2^31 bytes).
-  virtual void encode(std::string_view word, ModelScratch& scratch,
+  virtual void encode(std::string_view word, WordScratch& scratch,
                       std::vector<TokenId>& ids) const = 0;
-  // True where an unknown run may go on from one word to the next: then words are not cached.
-  static std::unique_ptr<Model> create(const TokenizerSpec& spec);
+  static std::unique_ptr<WordEncoder> create(const TokenizerSpec& spec);
 };
 
 // Appends the ids of <0xNN> for every byte; false, and nothing appended, where one is missing.

@@ -1,4 +1,4 @@
-#include "tokenizer/model.h"
+#include "tokenizer/word_encoder.h"
 
 #include "base/error.h"
 #include "tokenizer/bpe.h"
@@ -6,7 +6,7 @@
 
 namespace halfbyte {
 
-std::unique_ptr<Model> Model::create(const TokenizerSpec& spec) {
+std::unique_ptr<WordEncoder> WordEncoder::create(const TokenizerSpec& spec) {
   switch (spec.kind) {
     case TokenizerKind::kBpe:
       return std::make_unique<Bpe>(spec);

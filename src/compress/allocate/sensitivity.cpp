@@ -7,24 +7,12 @@ namespace halfbyte {
 namespace {
 
 // The largest type within `bits`, else the smallest there is.
-std::size_t probed_type(const Group& group, double bits) {
+std::size_t probed_option(const Group& group, double bits) {
   std::size_t best = 0;
   for (std::size_t i = 0; i < group.types.size(); ++i) {
     if (bits_of(group.types[i]) <= bits) best = i;
   }
   return best;
-}
-
-Options costs_of(Probe& probe, GroupEncoder& encoder, const Group& group, double bits) {
-  const std::vector<double> errors = encoder.errors(group);
-  const std::size_t probed = probed_type(group, bits);
-  const double divergence = probe.divergence(encoder.encode(group, group.types[probed]));
-  const double unit = errors[probed] > 0.0 ? divergence / errors[probed] : 0.0;
-  Options options(errors.size());
-  for (std::size_t i = 0; i < errors.size(); ++i) {
-    options[i] = {group.bytes[i], unit * errors[i]};
-  }
-  return options;
 }
 
 void drop_dominated(Group& group, Options& options) {
@@ -54,12 +42,31 @@ double bits_of(DType type) {
   return 8.0 * info(type).block_bytes / info(type).block;
 }
 
+std::vector<std::size_t> probed_options(const std::vector<Group>& groups, double bits) {
+  std::vector<std::size_t> probed;
+  for (const Group& group : groups) probed.push_back(probed_option(group, bits));
+  return probed;
+}
+
+Options costs_of(const Group& group, const std::vector<double>& errors, std::size_t probed,
+                 double divergence) {
+  const double unit = errors[probed] > 0.0 ? divergence / errors[probed] : 0.0;
+  Options options;
+  for (std::size_t i = 0; i < errors.size(); ++i) {
+    options.push_back({group.bytes[i], unit * errors[i]});
+  }
+  return options;
+}
+
 std::vector<Options> measure_costs(Probe& probe, GroupEncoder& encoder,
-                                   const std::vector<Group>& groups, double bits,
+                                   const std::vector<Group>& groups,
+                                   const std::vector<std::size_t>& probed,
                                    const std::function<void()>& tick) {
   std::vector<Options> costs;
-  for (const Group& group : groups) {
-    costs.push_back(costs_of(probe, encoder, group, bits));
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const DType type = groups[i].types[probed[i]];
+    const double divergence = probe.divergence(encoder.encode(groups[i], type, 1.0));
+    costs.push_back(costs_of(groups[i], encoder.errors(groups[i]), probed[i], divergence));
     tick();
   }
   return costs;

@@ -54,9 +54,8 @@ std::optional<AllocationRequest> choice_for(const CompressOptions& options,
   const ModelSpec& spec = source.spec();
   if (!asked_embedding(options, spec.tied_head).empty()) fixed.push_back(Role::embedding);
   if (!options.head_type.empty()) fixed.push_back(Role::head);
-  const AllocationRequest request{source,           target,          policy,
-                                  std::move(fixed), *options.budget, *options.calibration,
-                                  recipe};
+  const AllocationRequest request{
+      source, target, policy, std::move(fixed), *options.budget, *options.calibration, recipe};
   check_allocation(request);
   return request;
 }

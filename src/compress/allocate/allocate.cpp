@@ -56,9 +56,9 @@ class Allocator {
     total_ = groups_.size() * (surveys ? 2 : 1);
     const double bits = std::min(ledger_.bits_of(ledger_.budget()), kMaxProbedBits);
     const std::vector<std::size_t> probed = probed_options(groups_, bits);
-    std::vector<Options> costs =
-        measure_costs(probe_, encoder_, groups_, probed, [this] { step(); });
-    if (surveys) survey_costs(probed, costs);
+    MeasuredCosts measured = measure_costs(probe_, encoder_, groups_, probed, [this] { step(); });
+    if (surveys) survey_costs(probed, measured);
+    const std::vector<Options>& costs = measured.options;
     std::vector<Candidate> candidates = solved_candidates(ledger_, groups_, costs);
     std::vector<Candidate> uniform =
         uniform_candidates(ledger_, probe_.plan(), groups_, costs, kUniform);
@@ -74,15 +74,17 @@ class Allocator {
   }
 
   // Costs of what the recipe makes of groups, in place of those of rounding.
-  void survey_costs(const std::vector<std::size_t>& probed, std::vector<Options>& costs) {
+  void survey_costs(const std::vector<std::size_t>& probed, MeasuredCosts& measured) {
     const AllocationRequest& request = ledger_.request();
     survey({request.source, request.recipe, request.calibration, folder_, groups_, probed},
            probe_.pool(), [&](const SurveyedGroup& one) {
              const std::size_t i = one.group;
-             const double divergence = probe_.divergence(one.changes);
-             const double rounded = costs[i][probed[i]].cost;
+             const double divergence =
+                 above_noise(probe_.divergence(one.changes), measured.noise[i]);
+             Options& costs = measured.options[i];
+             const double rounded = costs[probed[i]].cost;
              if (rounded > 0.0) shares_[i] = divergence / rounded;
-             costs[i] = costs_of(groups_[i], one.errors, probed[i], divergence);
+             costs = costs_of(groups_[i], one.errors, probed[i], divergence);
              step();
            });
   }

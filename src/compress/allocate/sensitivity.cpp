@@ -6,6 +6,20 @@ namespace halfbyte {
 
 namespace {
 
+constexpr double kFaint = 0.01;       // of a squared error: the noise shows, and little else
+constexpr double kLeastAbove = 0.05;  // of a divergence, where noise seems to be all of it
+
+// The same changes with next to nothing of their errors.
+Changes faint(const Changes& changes) {
+  Changes all;
+  for (const auto& changed : changes) {
+    const auto copy = std::make_shared<ChangedTensor>(*changed);
+    copy->share = kFaint;
+    all.push_back(copy);
+  }
+  return all;
+}
+
 // The largest type within `bits`, else the smallest there is.
 std::size_t probed_option(const Group& group, double bits) {
   std::size_t best = 0;
@@ -58,15 +72,20 @@ Options costs_of(const Group& group, const std::vector<double>& errors, std::siz
   return options;
 }
 
-std::vector<Options> measure_costs(Probe& probe, GroupEncoder& encoder,
-                                   const std::vector<Group>& groups,
-                                   const std::vector<std::size_t>& probed,
-                                   const std::function<void()>& tick) {
-  std::vector<Options> costs;
+double above_noise(double divergence, double noise) {
+  return std::max(divergence - noise, kLeastAbove * divergence);
+}
+
+MeasuredCosts measure_costs(Probe& probe, GroupEncoder& encoder, const std::vector<Group>& groups,
+                            const std::vector<std::size_t>& probed,
+                            const std::function<void()>& tick) {
+  MeasuredCosts costs;
   for (std::size_t i = 0; i < groups.size(); ++i) {
-    const DType type = groups[i].types[probed[i]];
-    const double divergence = probe.divergence(encoder.encode(groups[i], type, 1.0));
-    costs.push_back(costs_of(groups[i], encoder.errors(groups[i]), probed[i], divergence));
+    const Changes changes = encoder.encode(groups[i], groups[i].types[probed[i]], 1.0);
+    const bool same = i > 0 && groups[i].part == groups[i - 1].part;
+    costs.noise.push_back(same ? costs.noise.back() : probe.divergence(faint(changes)));
+    const double divergence = above_noise(probe.divergence(changes), costs.noise.back());
+    costs.options.push_back(costs_of(groups[i], encoder.errors(groups[i]), probed[i], divergence));
     tick();
   }
   return costs;

@@ -66,8 +66,8 @@ class Surveyor {
     runner_.run(block, {.compute = Compute::bf16, .tap = &inputs, .keep = true});
     runner_.finish(block);
     BlockWeights weights(request_.source, runner_.plan(), pool_);
-    BlockTask task{runner_.plan(), stack, block,    inputs,      weights,
-                   types_,         pool_, workers_, request_.recipe.rules};
+    BlockTask task{runner_.plan(),       stack, block, inputs, weights, types_, pool_, workers_,
+                   request_.recipe.rules};
     for (const Method* method : request_.recipe.transforms) method->transform(task);
     for (std::size_t i = block.begin; i < block.end; ++i) {
       const Step& step = stack.steps[i];
@@ -97,9 +97,9 @@ class Surveyor {
     std::vector<std::size_t> found;
     for (std::size_t i = 0; i < request_.groups.size(); ++i) {
       const Group& group = request_.groups[i];
-      const bool has = std::any_of(
-          step.pieces.begin(), step.pieces.end(),
-          [&](const Piece& piece) { return piece.weight == group.weights.front(); });
+      const bool has = std::any_of(step.pieces.begin(), step.pieces.end(), [&](const Piece& piece) {
+        return piece.weight == group.weights.front();
+      });
       if (group.step != nullptr && has) found.push_back(i);
     }
     return found;
@@ -123,8 +123,8 @@ class Surveyor {
     std::size_t next = 0;
     for (SurveyedGroup& one : surveyed) {
       for (const int weight : request_.groups[one.group].weights) {
-        one.changes.push_back(change_of(weight, weights.values(weight), tasks[next].dtype,
-                                        results[next].rows));
+        one.changes.push_back(
+            change_of(weight, weights.values(weight), tasks[next].dtype, results[next].rows));
         ++next;
       }
       see_(one);
@@ -133,8 +133,7 @@ class Surveyor {
 
   MatrixTask task_of(int weight, BlockWeights& weights, DType type) const {
     const WeightRef& matrix = ref(weight);
-    return {matrix.name, weights.values(weight), matrix.n,
-            matrix.k,    type,                   request_.recipe.rules};
+    return {matrix.name, weights.values(weight), matrix.n, matrix.k, type, request_.recipe.rules};
   }
 
   std::vector<double> errors_of(std::size_t group, InputStats& inputs, BlockWeights& weights) {

@@ -275,6 +275,13 @@ TEST(AllocateCosts, WhatAMethodMendsGetsFewerBits) {
   EXPECT_EQ(bytes_of_first(0.1), 6U);
 }
 
+TEST(AllocateCosts, NoiseIsNoCost) {
+  EXPECT_DOUBLE_EQ(above_noise(3.0, 1.0), 2.0);
+  // Something is left, so that more bits are never worse than fewer.
+  EXPECT_GT(above_noise(1.0, 1.5), 0.0);
+  EXPECT_LT(above_noise(1.0, 1.5), 0.1);
+}
+
 class Surveyed : public testing::Test {
  protected:
   std::vector<SurveyedGroup> run(const char* names, double bits, std::size_t threads = 2) {
@@ -329,8 +336,10 @@ TEST_F(Surveyed, EachGroupOfABlockComesOnce) {
     EXPECT_GT(one.errors.front(), one.errors.back());
   }
   std::vector<std::size_t> expected;
+  const std::vector<std::size_t> probed = probed_options(groups_, 4.5);
   for (std::size_t i = 0; i < groups_.size(); ++i) {
-    if (groups_[i].step != nullptr) expected.push_back(i);
+    const Group& group = groups_[i];
+    if (group.step != nullptr && is_quantized(group.types[probed[i]])) expected.push_back(i);
   }
   EXPECT_EQ(seen, expected);
 }
@@ -358,33 +367,63 @@ TEST_F(Surveyed, ThreadsDoNotShow) {
   }
 }
 
-// A budget that a type for all tensors uses up: that one is compared.
-TEST_F(Allocate, TypesThroughoutAreCompared) {
-  const ModelFiles source(golden_model("llama"));
-  CalibrationOptions calibration;
-  calibration.samples = samples_for(source.spec());
-  TypePolicy policy{DType::q4_0, DType::q4_0, DType::q4_0, DType::f32, DType::f32};
-  const Recipe recipe = parse_recipe("rtn");
-  AllocationRequest request{
-      source, need_target("gguf"), policy, {}, Budget{8.0, std::nullopt}, calibration, recipe};
-  request.budget = Budget{std::nullopt, bytes_of(Ledger(request).jobs())};
-  const Ledger ledger(request);
-  const Plan plan = make_plan(source.spec());
-  const std::vector<Group> groups = make_groups(plan, ledger.jobs(), request.target, {});
-  std::vector<Options> costs;
-  for (const Group& group : groups) {
-    Options& options = costs.emplace_back();
-    for (const std::uint64_t bytes : group.bytes) {
-      options.push_back({bytes, 1.0 / static_cast<double>(bytes)});
+class UniformChoices : public testing::Test {
+ protected:
+  // Those of a budget that `type` for all tensors uses up but for `missing` bytes.
+  std::vector<Candidate> within(DType type, std::uint64_t missing) {
+    const TypePolicy policy{type, type, type, DType::f32, DType::f32};
+    AllocationRequest request{source_, need_target("gguf"),        policy,
+                              {},      Budget{16.5, std::nullopt}, calibration_,
+                              recipe_};
+    request.budget = Budget{std::nullopt, bytes_of(Ledger(request).jobs()) - missing};
+    const Ledger ledger(request);
+    budget_ = ledger.for_choices();
+    groups_ = make_groups(plan_, ledger.jobs(), request.target, {});
+    std::vector<Options> costs;
+    for (const Group& group : groups_) {
+      Options& options = costs.emplace_back();
+      for (const std::uint64_t bytes : group.bytes) {
+        options.push_back({bytes, 1.0 / static_cast<double>(bytes)});
+      }
     }
+    return uniform_candidates(ledger, plan_, groups_, costs, 100);
   }
+  std::uint64_t bytes_in(const Candidate& candidate) const {
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      const std::vector<DType>& types = groups_[i].types;
+      const auto type = std::find(types.begin(), types.end(), candidate.types[i]);
+      bytes += groups_[i].bytes[static_cast<std::size_t>(type - types.begin())];
+    }
+    return bytes;
+  }
+  const ModelFiles source_{golden_model("llama")};
+  const Plan plan_ = make_plan(source_.spec());
+  const Recipe recipe_ = parse_recipe("rtn");
+  CalibrationOptions calibration_;
+  std::vector<Group> groups_;
+  std::uint64_t budget_ = 0;
+};
+
+TEST_F(UniformChoices, TypesThroughoutAreCompared) {
   std::vector<std::string> names;
-  for (const Candidate& one : uniform_candidates(ledger, plan, groups, costs, 100)) {
+  for (const Candidate& one : within(DType::q4_0, 0)) {
     names.push_back(one.like);
-    EXPECT_EQ(one.types.size(), groups.size());
+    EXPECT_EQ(one.types.size(), groups_.size());
   }
   EXPECT_THAT(names, testing::Contains("q4_0 throughout"));
   EXPECT_THAT(names, testing::Not(testing::Contains(HasSubstr("q8_0"))));
+}
+
+TEST_F(UniformChoices, OneJustBeyondTheBudgetIsMadeToFit) {
+  bool found = false;
+  for (const Candidate& one : within(DType::q5_0, 1)) {
+    EXPECT_NE(one.like, "q5_0 throughout");
+    EXPECT_LE(bytes_in(one), budget_);
+    const auto same = std::count(one.types.begin(), one.types.end(), DType::q5_0);
+    found = found || 2 * static_cast<std::size_t>(same) > groups_.size();
+  }
+  EXPECT_TRUE(found);
 }
 
 class Killed : public std::exception {};

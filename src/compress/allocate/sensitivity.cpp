@@ -20,11 +20,12 @@ Changes faint(const Changes& changes) {
   return all;
 }
 
-// The largest type within `bits`, else the smallest there is.
+// The first of the largest types within `bits`, else of the smallest there are.
 std::size_t probed_option(const Group& group, double bits) {
   std::size_t best = 0;
   for (std::size_t i = 0; i < group.types.size(); ++i) {
-    if (bits_of(group.types[i]) <= bits) best = i;
+    const double own = bits_of(group.types[i]);
+    if (own <= bits && own > bits_of(group.types[best])) best = i;
   }
   return best;
 }

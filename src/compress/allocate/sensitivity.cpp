@@ -7,7 +7,7 @@ namespace halfbyte {
 namespace {
 
 constexpr double kFaint = 0.01;       // of a squared error: the noise shows, and little else
-constexpr double kLeastAbove = 0.25;  // of a divergence, where noise seems to be all of it
+constexpr double kLeastAbove = 0.05;  // of a divergence, where noise seems to be all of it
 
 // The same changes with next to nothing of their errors.
 Changes faint(const Changes& changes) {

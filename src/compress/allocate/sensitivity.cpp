@@ -66,9 +66,9 @@ std::vector<std::size_t> probed_options(const std::vector<Group>& groups, double
 Options costs_of(const Group& group, const std::vector<double>& errors, std::size_t probed,
                  double divergence) {
   const double unit = errors[probed] > 0.0 ? divergence / errors[probed] : 0.0;
-  Options options;
+  Options options(errors.size());
   for (std::size_t i = 0; i < errors.size(); ++i) {
-    options.push_back({group.bytes[i], unit * errors[i]});
+    options[i] = {group.bytes[i], unit * errors[i]};
   }
   return options;
 }

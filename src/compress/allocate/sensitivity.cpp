@@ -59,6 +59,7 @@ double bits_of(DType type) {
 
 std::vector<std::size_t> probed_options(const std::vector<Group>& groups, double bits) {
   std::vector<std::size_t> probed;
+  probed.reserve(groups.size());
   for (const Group& group : groups) probed.push_back(probed_option(group, bits));
   return probed;
 }

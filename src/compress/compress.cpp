@@ -54,9 +54,8 @@ std::optional<AllocationRequest> choice_for(const CompressOptions& options,
   const ModelSpec& spec = source.spec();
   if (!asked_embedding(options, spec.tied_head).empty()) fixed.push_back(Role::embedding);
   if (!options.head_type.empty()) fixed.push_back(Role::head);
-  const AllocationRequest request{source,           target,          policy,
-                                  std::move(fixed), *options.budget, *options.calibration,
-                                  recipe.leaves()};
+  const AllocationRequest request{
+      source, target, policy, std::move(fixed), *options.budget, *options.calibration, recipe};
   check_allocation(request);
   return request;
 }
@@ -66,7 +65,7 @@ Allocation choice_of(const AllocationRequest& request, const BlockStore& store, 
                      const ProgressSink& progress) {
   const std::string path = store.folder() + "/types.json";
   if (std::filesystem::exists(path)) return read_choice(path, request);
-  Allocation allocation = allocate(request, pool, progress);
+  Allocation allocation = allocate(request, store.folder(), pool, progress);
   write_choice(path, allocation);
   return allocation;
 }

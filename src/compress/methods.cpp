@@ -24,16 +24,14 @@ constexpr Method kMethods[] = {
     {.name = "awq",
      .summary = "scale channels so that rounding their weights hurts the outputs least (AWQ)",
      .transform = awq_transform,
-     .gram = true,
-     .leaves = 0.9},
+     .gram = true},
     {.name = "smooth",
      .summary = "move outliers of norms' outputs into the weights behind them (SmoothQuant)",
      .transform = smooth_transform},
     {.name = "gptq",
      .summary = "choose codes one input after the other, each making up for the errors before it",
      .solve = gptq_solve,
-     .gram = true,
-     .leaves = 0.5},
+     .gram = true},
     {.name = "int8",
      .summary = "8-bit weights and inputs but for the inputs' outliers, which stay as they are "
                 "(LLM.int8())",
@@ -42,8 +40,7 @@ constexpr Method kMethods[] = {
      .type = "int8"},
     {.name = "refine",
      .summary = "after a solver: descend on the error of whole blocks (AutoRound's SignRound)",
-     .refine = refine_block,
-     .leaves = 0.9},
+     .refine = refine_block},
 };
 
 constexpr std::string_view kBest = "awq,gptq,refine";
@@ -89,10 +86,15 @@ bool Recipe::needs_gram() const {
                                      [](const Method* method) { return method->gram; });
 }
 
-ErrorShares Recipe::leaves() const {
-  double blocks = solver->leaves * (refiner == nullptr ? 1.0 : refiner->leaves);
-  for (const Method* method : transforms) blocks *= method->leaves;
-  return {blocks, solver->leaves};
+bool Recipe::only_rounds() const {
+  return transforms.empty() && solver->encode != nullptr;
+}
+
+const Method& Recipe::head_solver(DType dtype) const {
+  constexpr std::size_t kManyBits = 6;
+  const DTypeInfo& type = info(dtype);
+  const bool many = std::size_t{type.block_bytes} * 8 >= kManyBits * type.block;
+  return many ? need_method("rtn") : *solver;
 }
 
 std::string Recipe::names() const {

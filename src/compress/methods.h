@@ -54,7 +54,6 @@ struct Method {
   TransformBlock transform = nullptr;
   RefineBlock refine = nullptr;
   bool gram = false;           // needs the inputs' Gram matrix
-  double leaves = 1.0;         // of the divergence without it, about, at four bits
   std::string_view type = "";  // the only one that it is a method for; "": any
 };
 
@@ -62,12 +61,6 @@ std::span<const Method> all_methods();
 const Method* find_method(std::string_view name);  // nullptr if unknown
 
 constexpr std::string_view kBestMethod = "best";
-
-// Parts of squared errors.
-struct ErrorShares {
-  double blocks = 1.0;
-  double head = 1.0;
-};
 
 // What `--method a,b,c` composes: transforms in their order, then one solver.
 struct Recipe {
@@ -80,9 +73,10 @@ struct Recipe {
     return !transforms.empty() || solver->encode == nullptr || refiner != nullptr;
   }
   bool needs_gram() const;
-  // Of what rounding to nearest does to the predictions, about: in blocks, and in the head, to
-  // which the solver comes alone.
-  ErrorShares leaves() const;
+  bool only_rounds() const;
+  // To the head the solver comes alone; and with 6 bits and more a large matrix is not worth its
+  // time: rounding costs next to nothing.
+  const Method& head_solver(DType dtype) const;
   std::string names() const;  // "awq,gptq"
   // The type to write where `asked` ("": nobody asked). Fails with kUsage where the method has
   // another one.

@@ -99,24 +99,13 @@ TEST(SolveBudget, UsesABudgetOfOddSizes) {
   EXPECT_GE(bytes_of(groups, chosen), budget - budget / 200);
 }
 
-std::vector<Sample> samples_for(const ModelSpec& spec) {
-  std::vector<Sample> samples;
-  std::uint32_t state = 1;
-  for (std::size_t i = 0; i < 3; ++i) {
-    for (TokenId& token : samples.emplace_back(12 + 3 * i)) {
-      token = static_cast<TokenId>(next(state) % spec.vocab);
-    }
-  }
-  return samples;
-}
-
 class Allocate : public testing::Test {
  protected:
   CompressReport run(const std::string& model, const std::string& out, CompressOptions options,
                      std::size_t threads = 2, const ProgressSink& progress = {}) {
     const ModelFiles source(golden_model(model));
     if (!options.calibration) options.calibration.emplace();
-    options.calibration->samples = samples_for(source.spec());
+    options.calibration->samples = test::random_samples(source.spec());
     ThreadPool pool(threads);
     return compress(source, nullptr, folder_ / out, options, pool, progress);
   }
@@ -162,7 +151,8 @@ TEST_F(Allocate, NoFormatExceedsItsBudget) {
 }
 
 TEST_F(Allocate, ThreadsDoNotShow) {
-  const CompressOptions options = options_for("gguf", 7.5);
+  CompressOptions options = options_for("gguf", 7.5);
+  options.method = "awq,gptq";
   run("llama", "one.gguf", options, 1);
   const std::string one = test::all_bytes(folder_ / "one.gguf");
   for (const std::size_t threads : {2, 3}) {
@@ -210,7 +200,7 @@ std::shared_ptr<const ChangedTensor> change_of(const Probe& probe, int weight, b
 // Running only what comes after a change is running everything.
 TEST_F(Allocate, AProbeRunsWhatAChangeReaches) {
   const ModelFiles source(golden_model("llama"));
-  const std::vector<Sample> samples = samples_for(source.spec());
+  const std::vector<Sample> samples = test::random_samples(source.spec());
   ThreadPool pool(2);
   Probe probe(source, samples, pool, detect_cpu_features());
   EXPECT_LT(probe.divergence({}), 1e-6);
@@ -232,7 +222,7 @@ TEST_F(Allocate, AProbeRunsWhatAChangeReaches) {
 // Divergence goes with the squares of errors, where these are small.
 TEST_F(Allocate, AShareOfAnErrorIsAsMuchOfTheDivergence) {
   const ModelFiles source(golden_model("llama"));
-  const std::vector<Sample> samples = samples_for(source.spec());
+  const std::vector<Sample> samples = test::random_samples(source.spec());
   ThreadPool pool(2);
   Probe probe(source, samples, pool, detect_cpu_features());
   const Block last = blocks_of(probe.plan()).back();
@@ -243,44 +233,63 @@ TEST_F(Allocate, AShareOfAnErrorIsAsMuchOfTheDivergence) {
   EXPECT_GT(half, 0.2 * whole);
 }
 
-// What probes of a method's blocks are scaled by.
-TEST(AllocateShare, MethodsLeaveLessThanRounding) {
-  const auto leaves = [](const char* method) { return parse_recipe(method).leaves(); };
-  EXPECT_EQ(leaves("rtn").blocks, 1.0);
-  EXPECT_LT(leaves("gptq").blocks, 1.0);
-  EXPECT_LT(leaves("awq,gptq").blocks, leaves("gptq").blocks);
-  EXPECT_LT(leaves("best").blocks, leaves("awq,gptq").blocks);
-  // Only solvers come to the head.
-  EXPECT_EQ(leaves("awq").head, 1.0);
-  EXPECT_EQ(leaves("best").head, leaves("gptq").head);
-}
-
-// A budget that a type for all tensors uses up: that one is compared.
-TEST_F(Allocate, TypesThroughoutAreCompared) {
-  const ModelFiles source(golden_model("llama"));
-  CalibrationOptions calibration;
-  calibration.samples = samples_for(source.spec());
-  TypePolicy policy{DType::q4_0, DType::q4_0, DType::q4_0, DType::f32, DType::f32};
-  AllocationRequest request{source, need_target("gguf"),       policy,
-                            {},     Budget{8.0, std::nullopt}, calibration};
-  request.budget = Budget{std::nullopt, bytes_of(Ledger(request).jobs())};
-  const Ledger ledger(request);
-  const Plan plan = make_plan(source.spec());
-  const std::vector<Group> groups = make_groups(plan, ledger.jobs(), request.target, {});
-  std::vector<Options> costs;
-  for (const Group& group : groups) {
-    Options& options = costs.emplace_back();
-    for (const std::uint64_t bytes : group.bytes) {
-      options.push_back({bytes, 1.0 / static_cast<double>(bytes)});
+class UniformChoices : public testing::Test {
+ protected:
+  // Those of a budget that `type` for all tensors uses up but for `missing` bytes.
+  std::vector<Candidate> within(DType type, std::uint64_t missing) {
+    const TypePolicy policy{type, type, type, DType::f32, DType::f32};
+    AllocationRequest request{source_, need_target("gguf"),        policy,
+                              {},      Budget{16.5, std::nullopt}, calibration_,
+                              recipe_};
+    request.budget = Budget{std::nullopt, bytes_of(Ledger(request).jobs()) - missing};
+    const Ledger ledger(request);
+    budget_ = ledger.for_choices();
+    groups_ = make_groups(plan_, ledger.jobs(), request.target, {});
+    std::vector<Options> costs;
+    for (const Group& group : groups_) {
+      Options& options = costs.emplace_back();
+      for (const std::uint64_t bytes : group.bytes) {
+        options.push_back({bytes, 1.0 / static_cast<double>(bytes)});
+      }
     }
+    return uniform_candidates(ledger, plan_, groups_, costs, 100);
   }
+  std::uint64_t bytes_in(const Candidate& candidate) const {
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      const std::vector<DType>& types = groups_[i].types;
+      const auto type = std::find(types.begin(), types.end(), candidate.types[i]);
+      bytes += groups_[i].bytes[static_cast<std::size_t>(type - types.begin())];
+    }
+    return bytes;
+  }
+  const ModelFiles source_{golden_model("llama")};
+  const Plan plan_ = make_plan(source_.spec());
+  const Recipe recipe_ = parse_recipe("rtn");
+  CalibrationOptions calibration_;
+  std::vector<Group> groups_;
+  std::uint64_t budget_ = 0;
+};
+
+TEST_F(UniformChoices, TypesThroughoutAreCompared) {
   std::vector<std::string> names;
-  for (const Candidate& one : uniform_candidates(ledger, plan, groups, costs, 100)) {
+  for (const Candidate& one : within(DType::q4_0, 0)) {
     names.push_back(one.like);
-    EXPECT_EQ(one.types.size(), groups.size());
+    EXPECT_EQ(one.types.size(), groups_.size());
   }
   EXPECT_THAT(names, testing::Contains("q4_0 throughout"));
   EXPECT_THAT(names, testing::Not(testing::Contains(HasSubstr("q8_0"))));
+}
+
+TEST_F(UniformChoices, OneJustBeyondTheBudgetIsMadeToFit) {
+  bool found = false;
+  for (const Candidate& one : within(DType::q5_0, 1)) {
+    EXPECT_NE(one.like, "q5_0 throughout");
+    EXPECT_LE(bytes_in(one), budget_);
+    const auto same = std::count(one.types.begin(), one.types.end(), DType::q5_0);
+    found = found || 2 * static_cast<std::size_t>(same) > groups_.size();
+  }
+  EXPECT_TRUE(found);
 }
 
 class Killed : public std::exception {};

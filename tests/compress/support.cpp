@@ -51,6 +51,18 @@ std::vector<std::string> golden_models() {
           "gpt2",  "bert",       "t5",          "t5-gated"};
 }
 
+std::vector<Sample> random_samples(const ModelSpec& spec) {
+  std::vector<Sample> samples;
+  std::uint32_t state = 1;
+  for (std::size_t i = 0; i < 3; ++i) {
+    for (TokenId& token : samples.emplace_back(12 + 3 * i)) {
+      state = state * 1664525u + 1013904223u;
+      token = static_cast<TokenId>((state >> 8) % spec.vocab);
+    }
+  }
+  return samples;
+}
+
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;

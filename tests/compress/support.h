@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "compress/calibrate/samples.h"
 #include "model/model_files.h"
 
 namespace halfbyte::test {
@@ -29,6 +30,9 @@ class TemporaryFolder {
 std::string golden_model(std::string_view name);  // path of tests/data/models/NAME
 // All of them, by name.
 std::vector<std::string> golden_models();
+
+// Three short ones, the same each time.
+std::vector<Sample> random_samples(const ModelSpec& spec);
 
 std::string read_file(const std::string& path);
 // name -> content of each file in a folder, or of the one file, concatenated in name order.

@@ -10,6 +10,7 @@
 #include "compress/allocate/candidates.h"
 #include "compress/allocate/ledger.h"
 #include "compress/allocate/sensitivity.h"
+#include "compress/allocate/survey.h"
 
 namespace halfbyte {
 
@@ -39,19 +40,25 @@ std::vector<Sample> pieces_of(const std::vector<Sample>& all) {
 
 class Allocator {
  public:
-  Allocator(const AllocationRequest& request, ThreadPool& pool, const ProgressSink& progress)
+  Allocator(const AllocationRequest& request, const std::string& folder, ThreadPool& pool,
+            const ProgressSink& progress)
       : ledger_(request),
+        folder_(folder),
         progress_(progress),
         probe_(request.source, pieces_of(request.calibration.samples), pool,
                request.calibration.features),
-        encoder_(probe_, request.shares),
-        groups_(make_groups(probe_.plan(), ledger_.jobs(), request.target, request.fixed)) {}
+        encoder_(probe_),
+        groups_(make_groups(probe_.plan(), ledger_.jobs(), request.target, request.fixed)),
+        shares_(groups_.size(), 1.0) {}
 
   Allocation run() {
-    total_ = groups_.size();
+    const bool surveys = !ledger_.request().recipe.only_rounds();
+    total_ = groups_.size() * (surveys ? 2 : 1);
     const double bits = std::min(ledger_.bits_of(ledger_.budget()), kMaxProbedBits);
-    const std::vector<Options> costs =
-        measure_costs(probe_, encoder_, groups_, bits, [this] { step(); });
+    const std::vector<std::size_t> probed = probed_options(groups_, bits);
+    MeasuredCosts measured = measure_costs(probe_, encoder_, groups_, probed, [this] { step(); });
+    if (surveys) survey_costs(probed, measured);
+    const std::vector<Options>& costs = measured.options;
     std::vector<Candidate> candidates = solved_candidates(ledger_, groups_, costs);
     std::vector<Candidate> uniform =
         uniform_candidates(ledger_, probe_.plan(), groups_, costs, kUniform);
@@ -64,6 +71,22 @@ class Allocator {
   void step() {
     ++done_;
     if (progress_) progress_("choosing types", done_, total_);
+  }
+
+  // Costs of what the recipe makes of groups, in place of those of rounding.
+  void survey_costs(const std::vector<std::size_t>& probed, MeasuredCosts& measured) {
+    const AllocationRequest& request = ledger_.request();
+    survey({request.source, request.recipe, request.calibration, folder_, groups_, probed},
+           probe_.pool(), [&](const SurveyedGroup& one) {
+             const std::size_t i = one.group;
+             const double divergence =
+                 above_noise(probe_.divergence(one.changes), measured.noise[i]);
+             Options& costs = measured.options[i];
+             const double rounded = costs[probed[i]].cost;
+             if (rounded > 0.0) shares_[i] = divergence / rounded;
+             costs = costs_of(groups_[i], one.errors, probed[i], divergence);
+             step();
+           });
   }
 
   // By what they do to the predictions.
@@ -91,7 +114,7 @@ class Allocator {
     for (std::size_t i = 0; i < groups_.size(); ++i) {
       const DType type = candidate.types[i];
       const bool same = !known[i].empty() && known[i].front()->dtype == type;
-      changes.push_back(same ? known[i] : encoder_.encode(groups_[i], type));
+      changes.push_back(same ? known[i] : encoder_.encode(groups_[i], type, shares_[i]));
     }
     return changes;
   }
@@ -108,10 +131,12 @@ class Allocator {
   }
 
   Ledger ledger_;
+  const std::string& folder_;
   const ProgressSink& progress_;
   Probe probe_;
   GroupEncoder encoder_;
   std::vector<Group> groups_;
+  std::vector<double> shares_;  // of rounding's divergence, what the recipe leaves of each group
   std::size_t done_ = 0;
   std::size_t total_ = 0;
 };
@@ -126,9 +151,9 @@ void check_allocation(const AllocationRequest& request) {
   const Ledger checked(request);
 }
 
-Allocation allocate(const AllocationRequest& request, ThreadPool& pool,
+Allocation allocate(const AllocationRequest& request, const std::string& folder, ThreadPool& pool,
                     const ProgressSink& progress) {
-  return Allocator(request, pool, progress).run();
+  return Allocator(request, folder, pool, progress).run();
 }
 
 TypePolicy with_types(const AllocationRequest& request, const Allocation& allocation) {

@@ -26,7 +26,7 @@ struct AllocationRequest {
   std::vector<Role> fixed;  // embedding and head, where the policy has the last word on them
   Budget budget;
   const CalibrationOptions& calibration;
-  ErrorShares shares = {};  // of rounding's squared errors, what the method leaves
+  const Recipe& recipe;  // that will write the tensors
 };
 
 struct Allocation {
@@ -38,9 +38,9 @@ struct Allocation {
 // smallest types take.
 void check_allocation(const AllocationRequest& request);
 
-// Of a request that was checked. Loads the whole original. Does not depend on the number of
-// threads.
-Allocation allocate(const AllocationRequest& request, ThreadPool& pool,
+// Of a request that was checked. Loads the whole original. `folder` is for files that need not
+// outlive it. Does not depend on the number of threads.
+Allocation allocate(const AllocationRequest& request, const std::string& folder, ThreadPool& pool,
                     const ProgressSink& progress);
 
 // The request's policy, with the types chosen.

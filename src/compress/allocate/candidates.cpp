@@ -16,7 +16,8 @@ struct Leaning {
 };
 constexpr Leaning kLeanings[] = {{1.0, 1.0}, {2.0, 1.0}, {0.5, 1.0}, {1.0, 1.5}};
 constexpr std::string_view kThroughout = " throughout";
-constexpr double kCoarse = 0.5;  // bits a weight below the budget
+constexpr double kCoarse = 0.5;          // bits a weight below the budget
+constexpr std::uint64_t kTrimmed = 100;  // a uniform choice may exceed the budget by its 100th
 
 std::vector<Options> leaning(const Leaning& leaning, double bits, const std::vector<Group>& groups,
                              std::vector<Options> costs) {
@@ -63,32 +64,62 @@ class UniformRater {
                const std::vector<Options>& costs)
       : ledger_(ledger), plan_(plan), groups_(groups), costs_(costs) {}
 
-  // Nothing where the policy does not fit, or has types that groups do not choose from.
-  std::optional<Rated> rate(std::string like, TypePolicy policy) const {
+  // Nothing where the policy is well beyond the budget, or has types that groups do not choose
+  // from. One just beyond it is made to fit, and is then no longer `like` anything.
+  std::optional<Rated> rate(std::string like, const TypePolicy& policy) const {
+    const std::vector<TensorJob> jobs = ledger_.jobs_of(completed(policy));
+    const std::uint64_t bytes = bytes_of(jobs);
+    if (bytes > ledger_.budget() + ledger_.budget() / kTrimmed) return std::nullopt;
+    std::optional<std::vector<std::size_t>> options = options_of(jobs);
+    if (options && bytes > ledger_.budget()) {
+      options = trimmed(*options);
+      like.clear();
+    }
+    if (!options) return std::nullopt;
+    Rated rated{{{}, std::move(like)}};
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      rated.candidate.types.push_back(groups_[i].types[(*options)[i]]);
+      rated.cost += costs_[i][(*options)[i]].cost;
+    }
+    return rated;
+  }
+
+ private:
+  // With what the request says of all that does not choose.
+  TypePolicy completed(TypePolicy policy) const {
     const AllocationRequest& request = ledger_.request();
     policy.table = request.policy.table;
     policy.vector = request.policy.vector;
     for (const Role role : request.fixed) {
       (role == Role::head ? policy.head : policy.embedding) = request.policy.of(role, "");
     }
-    const std::vector<TensorJob> jobs = ledger_.jobs_of(policy);
-    if (bytes_of(jobs) > ledger_.budget()) return std::nullopt;
-    TypesByName types;
-    for (const TensorJob& job : jobs) types.emplace(job.own, job.dtype);
-    Rated rated{{{}, std::move(like)}};
-    for (std::size_t i = 0; i < groups_.size(); ++i) {
-      const auto type = type_of(groups_[i], types);
-      const auto found = type ? std::find(groups_[i].types.begin(), groups_[i].types.end(), *type)
-                              : groups_[i].types.end();
-      if (found == groups_[i].types.end()) return std::nullopt;
-      rated.candidate.types.push_back(*found);
-      const auto option = static_cast<std::size_t>(found - groups_[i].types.begin());
-      rated.cost += costs_[i][option].cost;
-    }
-    return rated;
+    return policy;
   }
 
- private:
+  // By group.
+  std::optional<std::vector<std::size_t>> options_of(const std::vector<TensorJob>& jobs) const {
+    TypesByName types;
+    for (const TensorJob& job : jobs) types.emplace(job.own, job.dtype);
+    std::vector<std::size_t> options;
+    for (const Group& group : groups_) {
+      const auto type = type_of(group, types);
+      const auto found =
+          type ? std::find(group.types.begin(), group.types.end(), *type) : group.types.end();
+      if (found == group.types.end()) return std::nullopt;
+      options.push_back(static_cast<std::size_t>(found - group.types.begin()));
+    }
+    return options;
+  }
+
+  // Groups get smaller types, as few and as cheaply as the budget asks for. Nothing where it asks
+  // for more than the smallest.
+  std::optional<std::vector<std::size_t>> trimmed(const std::vector<std::size_t>& options) const {
+    std::vector<Options> smaller = costs_;
+    for (std::size_t i = 0; i < smaller.size(); ++i) smaller[i].resize(options[i] + 1);
+    std::vector<std::size_t> chosen = solve_budget(smaller, ledger_.for_choices());
+    return chosen.empty() ? std::nullopt : std::optional(std::move(chosen));
+  }
+
   // That of all its tensors, if it is one.
   std::optional<DType> type_of(const Group& group, const TypesByName& types) const {
     std::optional<DType> common;

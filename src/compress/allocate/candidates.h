@@ -27,8 +27,9 @@ const OutputType* find_uniform(std::string_view like);
 std::vector<Candidate> solved_candidates(const Ledger& ledger, const std::vector<Group>& groups,
                                          const std::vector<Options>& costs);
 
-// What could be had without choosing: mixes, and types for all tensors alike. Of those that fit
-// the budget, the `count` best by their sums of costs.
+// What could be had without choosing: mixes, and types for all tensors alike, with some tensors
+// made smaller where one just exceeds the budget. Of those that fit, the `count` best by their sums
+// of costs.
 std::vector<Candidate> uniform_candidates(const Ledger& ledger, const Plan& plan,
                                           const std::vector<Group>& groups,
                                           const std::vector<Options>& costs, std::size_t count);

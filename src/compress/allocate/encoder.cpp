@@ -1,41 +1,12 @@
 #include "compress/allocate/encoder.h"
 
-#include <algorithm>
-
+#include "compress/allocate/type_errors.h"
 #include "compress/rtn.h"
 
 namespace halfbyte {
 
-namespace {
-
-constexpr std::uint64_t kSampledRows = 64;  // of a matrix, evenly from all over it
-
-MatrixTask sampled(MatrixTask task) {
-  const std::uint64_t rows = std::min(task.n, kSampledRows);
-  for (std::uint64_t row = 0; row < rows; ++row) {
-    const std::uint64_t from = row * task.n / rows;
-    std::copy_n(task.weights.data() + from * task.k, task.k, task.weights.data() + row * task.k);
-  }
-  task.weights.resize(rows * task.k);
-  task.n = rows;
-  return task;
-}
-
-// Sum of the squared outputs, with the inputs taken as uncorrelated.
-double energy_of(const MatrixTask& task, const std::vector<float>& mean_squares) {
-  double sum = 0.0;
-  for (std::uint64_t i = 0; i < task.n * task.k; ++i) {
-    sum += double{task.weights[i]} * double{task.weights[i]} * double{mean_squares[i % task.k]};
-  }
-  return sum;
-}
-
-}  // namespace
-
-GroupEncoder::GroupEncoder(const Probe& probe, ErrorShares shares)
-    : probe_(probe),
-      shares_(shares),
-      workers_(probe.pool(), select_dense(probe.features()).multiply) {}
+GroupEncoder::GroupEncoder(const Probe& probe)
+    : probe_(probe), workers_(probe.pool(), select_dense(probe.features()).multiply) {}
 
 // A table that is only looked up has no inputs: all columns are the same to it.
 InputStats GroupEncoder::inputs_of(const Group& group) const {
@@ -53,15 +24,8 @@ MatrixTask GroupEncoder::task_of(int weight, DType type) const {
   return {ref.name, probe_.values_of(weight), ref.n, ref.k, type, {}};
 }
 
-// A table that is only looked up is rounded, whatever the method.
-double GroupEncoder::share_of(const Group& group) const {
-  if (group.step != nullptr) return shares_.blocks;
-  return group.weights.front() == probe_.plan().head ? shares_.head : 1.0;
-}
-
-Changes GroupEncoder::encode(const Group& group, DType type) {
+Changes GroupEncoder::encode(const Group& group, DType type, double share) {
   InputStats inputs = inputs_of(group);
-  const double share = share_of(group);
   Changes changes;
   for (const int weight : group.weights) {
     std::vector<MatrixTask> tasks;
@@ -75,17 +39,9 @@ Changes GroupEncoder::encode(const Group& group, DType type) {
 
 std::vector<double> GroupEncoder::errors(const Group& group) {
   InputStats inputs = inputs_of(group);
-  const std::vector<float> mean_squares = inputs.mean_square();
   std::vector<double> errors(group.types.size());
   for (const int weight : group.weights) {
-    std::vector<MatrixTask> tasks;
-    tasks.push_back(sampled(task_of(weight, DType::f32)));
-    const double energy = energy_of(tasks.front(), mean_squares);
-    for (std::size_t i = 0; i < errors.size(); ++i) {
-      tasks.front().dtype = group.types[i];
-      const double relative = rtn_solve(tasks, inputs, workers_).front().error;
-      errors[i] += relative * relative * energy;
-    }
+    add_type_errors(task_of(weight, DType::f32), group.types, inputs, workers_, errors);
   }
   return errors;
 }

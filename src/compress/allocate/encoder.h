@@ -12,21 +12,19 @@ namespace halfbyte {
 
 class GroupEncoder {
  public:
-  // `shares`: of rounding's squared errors, what the method leaves that will write the tensors.
-  GroupEncoder(const Probe& probe, ErrorShares shares);
+  explicit GroupEncoder(const Probe& probe);
 
-  // The group's tensors, rounded with the weights of their inputs.
-  Changes encode(const Group& group, DType type);
+  // The group's tensors, rounded with the weights of their inputs. `share`: of the squared errors,
+  // how much is there when they run.
+  Changes encode(const Group& group, DType type, double share);
   // Squared errors of the group's outputs in each of its types, from some of its rows.
   std::vector<double> errors(const Group& group);
 
  private:
-  double share_of(const Group& group) const;
   InputStats inputs_of(const Group& group) const;
   MatrixTask task_of(int weight, DType type) const;
 
   const Probe& probe_;
-  ErrorShares shares_;
   DenseWorkers workers_;
 };
 

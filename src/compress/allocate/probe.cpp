@@ -92,13 +92,8 @@ std::vector<float> Probe::values_of(int weight) const {
   const std::string& name = plan_.weights[static_cast<std::size_t>(weight)].name;
   const ModelTensor& tensor = source_.need(name);
   std::vector<float> values = matrix_values(tensor, source_.checkpoint().path(), pool_);
-  release(tensor);
+  release_pages(source_, tensor);
   return values;
-}
-
-// Its pages in the mapped file, which would add up to the whole model once more.
-void Probe::release(const ModelTensor& tensor) const {
-  source_.checkpoint().release({tensor.name, DType::u8, {tensor.data.size()}, tensor.data});
 }
 
 // f32 [n, k] as bfloat16, which `rows` keeps.
@@ -157,7 +152,7 @@ Probe::Part Probe::load(std::size_t part, const Changes& changes) {
       files_, plan_, WeightsOptions{features_, Compute::bf16, {}, wanted}, pool_);
   for (std::size_t i = 0; i < plan_.weights.size(); ++i) {
     const ModelTensor* const own = source_.find(plan_.weights[i].name);
-    if (parts_[i] == part && own != nullptr) release(*own);
+    if (parts_[i] == part && own != nullptr) release_pages(source_, *own);
   }
   return loaded;
 }

@@ -53,7 +53,6 @@ class Probe {
                        std::vector<std::byte>& rows) const;
   ModelTensor rounded(int weight, std::vector<std::byte>& rows) const;
   ModelTensor blended(const ChangedTensor& changed, std::vector<std::byte>& rows) const;
-  void release(const ModelTensor& tensor) const;
   Part load(std::size_t part, const Changes& changes);
   Part part(std::size_t index, const Changes& changes);
   Pass pass_of(const Weights& weights, const StackPlan& stack);

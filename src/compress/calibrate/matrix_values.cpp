@@ -60,4 +60,8 @@ std::vector<float> vector_values(const ModelTensor& tensor, std::string_view fil
   return values;
 }
 
+void release_pages(const ModelFiles& files, const ModelTensor& tensor) {
+  files.checkpoint().release({tensor.name, DType::u8, {tensor.data.size()}, tensor.data});
+}
+
 }  // namespace halfbyte

@@ -15,4 +15,8 @@ std::vector<float> matrix_values(const ModelTensor& tensor, std::string_view fil
                                  ThreadPool& pool);
 std::vector<float> vector_values(const ModelTensor& tensor, std::string_view file);
 
+// The tensor's pages in the mapped file, once it has been read: they would add up to the whole
+// model.
+void release_pages(const ModelFiles& files, const ModelTensor& tensor);
+
 }  // namespace halfbyte

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "compress/calibrate/block_runner.h"
 #include "compress/calibrate/block_task.h"
+#include "compress/calibrate/head_inputs.h"
 #include "compress/calibrate/matrix_values.h"
 #include "kernels/registry.h"
 
@@ -106,7 +107,7 @@ class Quantizer {
     store_.commit(results_);
     store_.apply(block.index, files_);
     results_.clear();
-    for (const ModelTensor& tensor : sources) release(tensor);
+    for (const ModelTensor& tensor : sources) release_pages(files_, tensor);
   }
 
   // The block's tensors as the files hold them.
@@ -117,10 +118,6 @@ class Quantizer {
       if (tensor != nullptr) sources.push_back(*tensor);
     }
     return sources;
-  }
-  // Its pages in the mapped file, which would add up to the whole model.
-  void release(const ModelTensor& tensor) const {
-    files_.checkpoint().release({tensor.name, DType::u8, {tensor.data.size()}, tensor.data});
   }
 
   // What the files hold now, before its codes take its place.
@@ -231,33 +228,13 @@ class Quantizer {
     }
   }
 
-  // With 6 bits and more a large matrix is not worth a solver's time: rounding costs next to
-  // nothing.
-  const Method& head_solver(DType dtype) const {
-    constexpr std::size_t kManyBits = 6;
-    const DTypeInfo& type = info(dtype);
-    const bool many = std::size_t{type.block_bytes} * 8 >= kManyBits * type.block;
-    return many ? *find_method("rtn") : *recipe_.solver;
-  }
-
-  InputStats head_inputs(bool with_gram) {
-    InputStats inputs = InputStats::of_width(runner_.plan().spec.width, with_gram);
-    runner_.for_head_inputs([&](const float* x, std::uint64_t rows) {
-      pool_.run([&](std::size_t thread, Team& team) {
-        inputs.add(x, inputs.k, rows, gram_ ? &*gram_ : nullptr, thread, team);
-      });
-    });
-    if (runner_.plan().spec.tied_head) inputs.add_lookups();
-    return inputs;
-  }
-
   // The head, which may be the embedding, too: a block of its own.
   void quantize_tables() {
     results_.clear();
     const int head = runner_.plan().head;
     if (head != kNoWeight && is_quantized(types_.at(ref(head).name))) {
-      const Method& solver = head_solver(types_.at(ref(head).name));
-      InputStats inputs = head_inputs(solver.gram);
+      const Method& solver = recipe_.head_solver(types_.at(ref(head).name));
+      InputStats inputs = head_inputs(runner_, pool_, solver.gram ? &*gram_ : nullptr);
       std::vector<MatrixTask> tasks;
       tasks.push_back(task_of(head));
       solve(solver, tasks, inputs);

@@ -2,35 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "runtime/attend.h"
+#include "runtime/linear_input.h"
 
 namespace halfbyte {
 
 namespace {
-
-constexpr std::uint64_t kStreamedRows = 4;  // up to here weights go from memory to registers
-
-// Input rows of a linear step, in the forms that its matrices take.
-struct LinearInput {
-  const float* f32 = nullptr;
-  std::uint64_t stride = 0;
-  QuantizedRows int8;
-  TokenRows token;
-  Bf16Rows bf16;
-};
-
-// Which of them a step's kernels take.
-struct InputKinds {
-  bool f32 = false;
-  bool int8 = false;
-  bool bf16 = false;
-  bool token = false;
-  float outliers = kNoOutliers;  // of token: the lowest limit of the step's types
-
-  bool has_outliers() const { return outliers < kNoOutliers; }
-};
 
 class Runner {
  public:
@@ -44,6 +22,7 @@ class Runner {
         phase_(pass.phase),
         thread_(thread),
         team_(team),
+        inputs_(pass, thread, team),
         profile_(thread == 0 ? pass.profile : nullptr) {
     lap(ProfiledOp::outside);
   }
@@ -88,14 +67,13 @@ class Runner {
   }
 
   void cross_store(const Step& step, const CrossMemory& cross, const float* encoded) {
-    const LinearInput input =
-        prepare(step, encoded, spec_width(), cross.length, input_kinds(step, cross.length));
+    const LinearInput input = prepare(step, encoded, spec_width(), cross.length);
     matrices(step, input, cross.length, cross.layer(step.layer), cross.row);
     team_.barrier();
   }
 
   void show_inputs(const Step& step) {
-    prepare(step, space_.buffer(step.in), space_.width(step.in), pass_.rows, {.f32 = true});
+    inputs_.prepare(step, space_.buffer(step.in), space_.width(step.in), pass_.rows, {.f32 = true});
   }
 
   // Logits of a few rows are decoded even after a prefill: decoding the head's weights for them
@@ -109,7 +87,7 @@ class Runner {
     step.norm = plan.head_norm;
     step.pieces.push_back({plan.head, plan.head_bias, 0});
     float* const hidden = space_.buffer(Buffer::residual) + request.first * spec_width();
-    const LinearInput input = prepare(step, hidden, spec_width(), rows, input_kinds(step, rows));
+    const LinearInput input = prepare(step, hidden, spec_width(), rows);
     lap(ProfiledOp::head_inputs);
     matrices(step, input, rows, request.logits, plan.spec.vocab);
     team_.barrier();
@@ -151,16 +129,6 @@ class Runner {
     }
   }
 
-  void apply_norm(const NormRef& norm, const float* x, std::uint64_t n, float* y) const {
-    const StackSpec& spec = spec_;
-    const auto eps = static_cast<float>(spec.norm_eps);
-    if (spec.norm == NormKind::rms) {
-      ops_.rms_norm(x, weight(norm.weight).vector, spec.norm_offset, eps, n, y);
-    } else {
-      ops_.layer_norm(x, weight(norm.weight).vector, weight(norm.bias).vector, eps, n, y);
-    }
-  }
-
   void norm(const Step& step) {
     const std::uint64_t width = spec_width();
     const auto [begin, end] = my_rows(pass_.rows);
@@ -168,10 +136,10 @@ class Runner {
       const float* const x = space_.buffer(step.in) + row * width;
       float* const y = space_.buffer(step.out) + row * width;
       if (step.accumulate) {
-        apply_norm(step.norm, x, width, scratch_.row);
+        inputs_.norm(step.norm, x, width, scratch_.row);
         ops_.add(scratch_.row, width, y);
       } else {
-        apply_norm(step.norm, x, width, y);
+        inputs_.norm(step.norm, x, width, y);
       }
     }
   }
@@ -186,110 +154,13 @@ class Runner {
     for (std::size_t i = begin; i < end; ++i) x[i] = cap * std::tanh(x[i] / cap);
   }
 
-  // One input row after the step's prologue; `to` receives it where it is not the row itself.
-  const float* transformed(const Step& step, const float* x, float* to) const {
-    switch (step.prologue) {
-      case Prologue::none:
-        return x;
-      case Prologue::norm:
-        apply_norm(step.norm, x, spec_width(), to);
-        break;
-      case Prologue::activation:
-        if (spec_.gated) {
-          ops_.activate_gated(spec_.activation, x, x + spec_.ffn, spec_.ffn, to);
-        } else {
-          ops_.activate(spec_.activation, x, spec_.ffn, to);
-        }
-        break;
-    }
-    return to;
-  }
-
-  // With one row every thread prepares its own copy, which costs less than a barrier; more rows are
-  // shared out. Ends with a barrier where they are.
-  LinearInput prepare(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows,
-                      const InputKinds& kinds) {
-    const std::uint64_t k = weight(step.pieces[0].weight).matrix.k;
-    if (rows == 1) return seen(step, prepare_own(step, x, k, kinds), rows, k);
-    LinearInput input;
-    input.int8 = space_.quantized(rows, k);
-    input.token = space_.tokens(rows, k);
-    input.bf16 = {rows, k, space_.bf16()};
-    const bool in_place = step.prologue == Prologue::none;
-    input.f32 = in_place ? x : space_.staging();
-    input.stride = in_place ? stride : k;
-    choose_outliers(kinds, input);
-    const auto [begin, end] = my_rows(rows);
-    for (std::size_t row = begin; row < end; ++row) {
-      float* const to = kinds.f32 ? space_.staging() + row * k : scratch_.row;
-      const float* const ready = transformed(step, x + row * stride, to);
-      if (kinds.int8) quantize_row(ready, row, input.int8);
-      if (kinds.token) ops_.quantize_token(ready, row, kinds.outliers, input.token);
-      if (kinds.bf16) ops_.store_bf16(ready, row, input.bf16);
-    }
-    team_.barrier();
-    return seen(step, input, rows, k);
-  }
-
-  // The input, once the tap has had its look.
-  const LinearInput& seen(const Step& step, const LinearInput& input, std::uint64_t rows,
-                          std::uint64_t k) const {
-    if (pass_.tap != nullptr) {
-      pass_.tap->see(step, input.f32, input.stride, rows, k, thread_, team_);
-    }
-    return input;
-  }
-
-  InputKinds input_kinds(const Step& step, std::uint64_t rows) const {
-    InputKinds kinds;
-    kinds.f32 = pass_.tap != nullptr;
-    for (const Piece& piece : step.pieces) {
-      const LinearKernel& kernel = select(weight(piece.weight), rows);
-      kinds.f32 |= kernel.f32 != nullptr;
-      kinds.int8 |= kernel.int8 != nullptr;
-      kinds.bf16 |= kernel.bf16 != nullptr;
-      if (kernel.token == nullptr) continue;
-      kinds.token = true;
-      kinds.outliers = std::min(kinds.outliers, weight(piece.weight).kernels.outliers);
-    }
-    kinds.f32 |= kinds.has_outliers();
-    return kinds;
-  }
-
-  // Outliers are read from the inputs themselves.
-  static void choose_outliers(const InputKinds& kinds, LinearInput& input) {
-    if (!kinds.has_outliers()) input.token.outliers = nullptr;
-    input.token.x = input.f32;
-    input.token.x_stride = input.stride;
-  }
-
-  LinearInput prepare_own(const Step& step, const float* x, std::uint64_t k, InputKinds kinds) {
-    LinearInput input;
-    input.f32 = transformed(step, x, scratch_.row);
-    input.stride = k;
-    input.int8 = scratch_.quantized;
-    input.int8.rows = 1;
-    input.int8.k = k;
-    input.token = scratch_.token;
-    input.token.rows = 1;
-    input.token.k = k;
-    choose_outliers(kinds, input);
-    input.bf16 = {1, k, scratch_.bf16};
-    if (kinds.int8) quantize_row(input.f32, 0, input.int8);
-    if (kinds.token) ops_.quantize_token(input.f32, 0, kinds.outliers, input.token);
-    if (kinds.bf16) ops_.store_bf16(input.f32, 0, input.bf16);
-    return input;
-  }
-
-  void quantize_row(const float* x, std::uint64_t row, const QuantizedRows& out) const {
-    const QuantizedRows one{1, out.k, out.codes + row * out.k, out.scales + row * (out.k / 32),
-                            out.sums + row * (out.k / 16)};
-    ops_.quantize_rows(x, out.k, 0, 1, one);
+  LinearInput prepare(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows) {
+    return inputs_.prepare(step, x, stride, rows, inputs_.kinds_of(step, phase_, rows));
   }
 
   void linear(const Step& step) {
-    const LinearInput input = prepare(step, space_.buffer(step.in), space_.width(step.in),
-                                      pass_.rows, input_kinds(step, pass_.rows));
+    const LinearInput input =
+        prepare(step, space_.buffer(step.in), space_.width(step.in), pass_.rows);
     lap(inputs_of(step));
     const std::uint64_t stride = space_.width(step.out);
     if (!step.accumulate) {
@@ -329,17 +200,10 @@ class Runner {
     }
   }
 
-  const LinearKernel& select(const Weight& w, std::uint64_t rows) const {
-    if (phase_ == Phase::prefill) return *w.kernels.prefill;
-    // The int8 kernels share what they read among more rows.
-    const std::uint64_t streamed = w.kernels.decode->f32 == nullptr ? kDecodeRows : kStreamedRows;
-    return rows <= streamed ? *w.kernels.decode : *w.kernels.batch;
-  }
-
   void matrix(const Piece& piece, const LinearInput& input, std::uint64_t rows, std::uint64_t begin,
               std::uint64_t end, const LinearOutput& out) const {
     const Weight& w = weight(piece.weight);
-    const LinearKernel& kernel = select(w, rows);
+    const LinearKernel& kernel = kernel_for(w, phase_, rows);
     if (kernel.int8 != nullptr) {
       kernel.int8(w.matrix, begin, end, input.int8, out, scratch_.kernel);
     } else if (kernel.token != nullptr) {
@@ -487,6 +351,7 @@ class Runner {
   Phase phase_;
   std::size_t thread_;
   Team& team_;
+  InputPreparer inputs_;
   Profile* profile_;
 };
 

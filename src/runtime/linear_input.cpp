@@ -1,0 +1,141 @@
+#include "runtime/linear_input.h"
+
+#include <algorithm>
+
+namespace halfbyte {
+
+namespace {
+
+// Outliers are read from the inputs themselves.
+void choose_outliers(const InputKinds& kinds, LinearInput& input) {
+  if (!kinds.has_outliers()) input.token.outliers = nullptr;
+  input.token.x = input.f32;
+  input.token.x_stride = input.stride;
+}
+
+}  // namespace
+
+const LinearKernel& kernel_for(const Weight& weight, Phase phase, std::uint64_t rows) {
+  if (phase == Phase::prefill) return *weight.kernels.prefill;
+  // The int8 kernels share what they read among more rows.
+  const bool floats = weight.kernels.decode->f32 != nullptr;
+  const std::uint64_t streamed = floats ? kStreamedRows : kDecodeRows;
+  return rows <= streamed ? *weight.kernels.decode : *weight.kernels.batch;
+}
+
+InputPreparer::InputPreparer(const Pass& pass, std::size_t thread, Team& team)
+    : pass_(pass),
+      ops_(pass.model.ops),
+      space_(pass.workspace),
+      scratch_(pass.workspace.thread(thread)),
+      thread_(thread),
+      team_(team) {}
+
+void InputPreparer::norm(const NormRef& norm, const float* x, std::uint64_t n, float* y) const {
+  const StackSpec& spec = pass_.stack.spec;
+  const auto eps = static_cast<float>(spec.norm_eps);
+  if (spec.norm == NormKind::rms) {
+    ops_.rms_norm(x, weight(norm.weight).vector, spec.norm_offset, eps, n, y);
+  } else {
+    ops_.layer_norm(x, weight(norm.weight).vector, weight(norm.bias).vector, eps, n, y);
+  }
+}
+
+InputKinds InputPreparer::kinds_of(const Step& step, Phase phase, std::uint64_t rows) const {
+  InputKinds kinds;
+  kinds.f32 = pass_.tap != nullptr;
+  for (const Piece& piece : step.pieces) {
+    const LinearKernel& kernel = kernel_for(weight(piece.weight), phase, rows);
+    kinds.f32 |= kernel.f32 != nullptr;
+    kinds.int8 |= kernel.int8 != nullptr;
+    kinds.bf16 |= kernel.bf16 != nullptr;
+    if (kernel.token == nullptr) continue;
+    kinds.token = true;
+    kinds.outliers = std::min(kinds.outliers, weight(piece.weight).kernels.outliers);
+  }
+  kinds.f32 |= kinds.has_outliers();
+  return kinds;
+}
+
+LinearInput InputPreparer::prepare(const Step& step, const float* x, std::uint64_t stride,
+                                   std::uint64_t rows, const InputKinds& kinds) const {
+  const std::uint64_t k = weight(step.pieces[0].weight).matrix.k;
+  const LinearInput input =
+      rows == 1 ? own(step, x, k, kinds) : shared(step, x, stride, rows, k, kinds);
+  if (pass_.tap != nullptr) {
+    pass_.tap->see(step, input.f32, input.stride, rows, k, thread_, team_);
+  }
+  return input;
+}
+
+// One input row after the step's prologue; `to` receives it where it is not the row itself.
+const float* InputPreparer::transformed(const Step& step, const float* x, float* to) const {
+  const StackSpec& spec = pass_.stack.spec;
+  switch (step.prologue) {
+    case Prologue::none:
+      return x;
+    case Prologue::norm:
+      norm(step.norm, x, pass_.model.plan.spec.width, to);
+      break;
+    case Prologue::activation:
+      if (spec.gated) {
+        ops_.activate_gated(spec.activation, x, x + spec.ffn, spec.ffn, to);
+      } else {
+        ops_.activate(spec.activation, x, spec.ffn, to);
+      }
+      break;
+  }
+  return to;
+}
+
+LinearInput InputPreparer::shared(const Step& step, const float* x, std::uint64_t stride,
+                                  std::uint64_t rows, std::uint64_t k,
+                                  const InputKinds& kinds) const {
+  LinearInput input;
+  input.int8 = space_.quantized(rows, k);
+  input.token = space_.tokens(rows, k);
+  input.bf16 = {rows, k, space_.bf16()};
+  const bool in_place = step.prologue == Prologue::none;
+  input.f32 = in_place ? x : space_.staging();
+  input.stride = in_place ? stride : k;
+  choose_outliers(kinds, input);
+  const auto [begin, end] = split_range(rows, team_.size(), thread_);
+  for (std::size_t row = begin; row < end; ++row) {
+    float* const to = kinds.f32 ? space_.staging() + row * k : scratch_.row;
+    convert(transformed(step, x + row * stride, to), row, kinds, input);
+  }
+  team_.barrier();
+  return input;
+}
+
+LinearInput InputPreparer::own(const Step& step, const float* x, std::uint64_t k,
+                               const InputKinds& kinds) const {
+  LinearInput input;
+  input.f32 = transformed(step, x, scratch_.row);
+  input.stride = k;
+  input.int8 = scratch_.quantized;
+  input.int8.rows = 1;
+  input.int8.k = k;
+  input.token = scratch_.token;
+  input.token.rows = 1;
+  input.token.k = k;
+  input.bf16 = {1, k, scratch_.bf16};
+  choose_outliers(kinds, input);
+  convert(input.f32, 0, kinds, input);
+  return input;
+}
+
+// A transformed row in the other forms.
+void InputPreparer::convert(const float* x, std::uint64_t row, const InputKinds& kinds,
+                            const LinearInput& input) const {
+  if (kinds.int8) {
+    const QuantizedRows& out = input.int8;
+    const QuantizedRows one{1, out.k, out.codes + row * out.k, out.scales + row * (out.k / 32),
+                            out.sums + row * (out.k / 16)};
+    ops_.quantize_rows(x, out.k, 0, 1, one);
+  }
+  if (kinds.token) ops_.quantize_token(x, row, kinds.outliers, input.token);
+  if (kinds.bf16) ops_.store_bf16(x, row, input.bf16);
+}
+
+}  // namespace halfbyte

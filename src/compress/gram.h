@@ -2,7 +2,7 @@
 //
 // Inputs are rounded to 8 bits with one scale a column for every kGramRows rows; sums of their
 // products are exact integers. Rounding adds some (max / 127)^2 / 12 a row to a column's diagonal:
-// 0.3 % where one row holds all of the column, usually 0.01 %; GPTQ's damping is 1 %. The result is
+// 0.5 % where one row holds all of the column, usually 0.01 %; GPTQ's damping is 1 %. The result is
 // the Gram matrix of the rounded inputs, semidefinite as any (docs/decisions/0024).
 #pragma once
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "compress/calibrate/matrix_values.h"
 
@@ -136,9 +137,23 @@ ModelTensor Probe::blended(const ChangedTensor& changed, std::vector<std::byte>&
   return bfloat16(ref, values, rows);
 }
 
+// Tables are read where they lie, so their rows stay.
+struct Probe::Loaded {
+  std::vector<std::vector<std::byte>> rows;  // by weight
+  std::optional<Weights> weights;
+
+  void drop_packed_rows() {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if ((*weights)[static_cast<int>(i)].matrix.data != nullptr) rows[i] = {};
+    }
+  }
+};
+
 Probe::Part Probe::load(std::size_t part, const Changes& changes) {
   const auto wanted = [&](int weight) { return part_of(weight) == part; };
-  std::vector<std::vector<std::byte>> rows(plan_.weights.size());
+  const auto loaded = std::make_shared<Loaded>();
+  std::vector<std::vector<std::byte>>& rows = loaded->rows;
+  rows.resize(plan_.weights.size());
   for (int weight = 0; weight < static_cast<int>(plan_.weights.size()); ++weight) {
     const std::string& name = plan_.weights[static_cast<std::size_t>(weight)].name;
     if (!wanted(weight) || source_.find(name) == nullptr) continue;
@@ -148,13 +163,14 @@ Probe::Part Probe::load(std::size_t part, const Changes& changes) {
     if (!wanted(changed->weight)) continue;
     files_.replace(blended(*changed, rows[static_cast<std::size_t>(changed->weight)]));
   }
-  Part loaded = std::make_shared<const Weights>(
-      files_, plan_, WeightsOptions{features_, Compute::bf16, {}, wanted}, pool_);
+  loaded->weights.emplace(files_, plan_, WeightsOptions{features_, Compute::bf16, {}, wanted},
+                          pool_);
+  loaded->drop_packed_rows();
   for (std::size_t i = 0; i < plan_.weights.size(); ++i) {
     const ModelTensor* const own = source_.find(plan_.weights[i].name);
     if (parts_[i] == part && own != nullptr) release_pages(source_, *own);
   }
-  return loaded;
+  return {loaded, &*loaded->weights};
 }
 
 Probe::Part Probe::part(std::size_t index, const Changes& changes) {

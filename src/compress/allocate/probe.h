@@ -46,6 +46,7 @@ class Probe {
   double divergence(const Changes& changes);
 
  private:
+  struct Loaded;
   using Part = std::shared_ptr<const Weights>;
 
   std::size_t part_of(int weight) const;

@@ -10,7 +10,7 @@ namespace halfbyte {
 
 namespace {
 
-constexpr std::uint64_t kColumns = 16;  // that a thread takes at once
+constexpr std::uint64_t kColumns = 64;  // that a thread takes at once
 constexpr std::uint64_t kRows = 64;     // that are summed in f32
 
 std::vector<float> mean_of(const std::vector<double>& sums, std::uint64_t rows) {

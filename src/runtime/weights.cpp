@@ -26,9 +26,11 @@ bool needs_packing(const WeightRef& ref, const ModelTensor& tensor, bool is_head
   return (ref.kind == WeightKind::matrix || is_head) && !is_packed(tensor);
 }
 
-std::uint64_t arena_cost(const WeightRef& ref, const ModelTensor& tensor, bool is_head) {
+// packed: the type that a matrix is packed as.
+std::uint64_t arena_cost(const WeightRef& ref, const ModelTensor& tensor, bool is_head,
+                         DType packed) {
   if (needs_packing(ref, tensor, is_head))
-    return Arena::cost<std::byte>(packed_bytes(tensor.dtype, ref.n, ref.k));
+    return Arena::cost<std::byte>(packed_bytes(packed, ref.n, ref.k));
   return ref.kind == WeightKind::vector ? Arena::cost<float>(ref.n) : 0;
 }
 
@@ -46,11 +48,30 @@ std::vector<std::byte> transpose(const ModelTensor& tensor) {
   return result;
 }
 
+bool can_pack(DType type, std::uint64_t k) {
+  const PackedFormat* format = find_packed_format(type);
+  if (format == nullptr || k % format->block != 0) return false;
+  return format->panel_header == 0 || k <= kMaxTokenInputs;
+}
+
+// Panels [begin, end) of `source` once its rows are rounded to `type`.
+void pack_rounded(const TensorView& source, DType type, std::uint64_t begin, std::uint64_t end,
+                  std::byte* to) {
+  const std::uint64_t first = begin * kPanel;
+  const std::uint64_t rows = std::min(end * kPanel, source.shape[0]) - first;
+  const std::uint64_t k = source.shape[1];
+  std::vector<float> values(rows * k);
+  decode_rows(source, first, first + rows, values.data());
+  std::vector<std::byte> encoded(rows * row_bytes(type, k).value());
+  encode_whole_rows(info(type), values.data(), encoded.data(), rows, k);
+  pack_panels({source.name, type, {rows, k}, encoded}, 0, end - begin, to);
+}
+
 }  // namespace
 
 Weights::Weights(const ModelFiles& files, const Plan& plan, const WeightsOptions& options,
                  ThreadPool& pool)
-    : files_(files) {
+    : files_(files), rounded_(options.rounded) {
   const std::size_t count = plan.weights.size();
   const auto is_head = [&](std::size_t i) { return plan.head == static_cast<int>(i); };
   std::vector<const ModelTensor*> tensors(count);
@@ -58,7 +79,9 @@ Weights::Weights(const ModelFiles& files, const Plan& plan, const WeightsOptions
   for (std::size_t i = 0; i < count; ++i) {
     if (options.wanted && !options.wanted(static_cast<int>(i))) continue;
     tensors[i] = check(plan.weights[i]);
-    if (tensors[i] != nullptr) bytes += arena_cost(plan.weights[i], *tensors[i], is_head(i));
+    if (tensors[i] != nullptr) {
+      bytes += arena_cost(plan.weights[i], *tensors[i], is_head(i), packed_type(*tensors[i]));
+    }
   }
   arena_ = Arena(bytes, true);
   weights_.resize(count);
@@ -66,8 +89,11 @@ Weights::Weights(const ModelFiles& files, const Plan& plan, const WeightsOptions
     if (options.progress) options.progress("loading", i, count);
     if (tensors[i] == nullptr) continue;
     load(plan.weights[i], *tensors[i], is_head(i), weights_[i], pool);
+    const DType packed = weights_[i].matrix.dtype;
     if (weights_[i].matrix.data != nullptr) {
-      weights_[i].kernels = choose_linear(tensors[i]->dtype, options.compute, options.features);
+      const bool rounded = packed != tensors[i]->dtype;
+      weights_[i].kernels =
+          choose_linear(packed, rounded ? std::nullopt : options.compute, options.features);
     }
   }
   if (options.progress) options.progress("loading", count, count);
@@ -95,11 +121,19 @@ void Weights::load(const WeightRef& ref, const ModelTensor& tensor, bool is_head
   weight.rows = view_of(tensor);
 }
 
+// That of the matrix once it is packed.
+DType Weights::packed_type(const ModelTensor& tensor) const {
+  if (!rounded_ || is_packed(tensor) || !is_float(tensor.dtype)) return tensor.dtype;
+  const bool rounds = tensor.shape.size() == 2 && can_pack(*rounded_, tensor.shape[1]);
+  return rounds ? *rounded_ : tensor.dtype;
+}
+
 void Weights::load_matrix(const ModelTensor& tensor, Weight& weight, ThreadPool& pool) {
-  weight.matrix = {tensor.dtype, tensor.shape[0], tensor.shape[1], tensor.data.data()};
+  const DType type = packed_type(tensor);
+  weight.matrix = {type, tensor.shape[0], tensor.shape[1], tensor.data.data()};
   if (is_packed(tensor)) return;
   std::byte* const place =
-      arena_.take<std::byte>(packed_bytes(tensor.dtype, weight.matrix.n, weight.matrix.k));
+      arena_.take<std::byte>(packed_bytes(type, weight.matrix.n, weight.matrix.k));
   weight.matrix.data = place;
   TensorView source = view_of(tensor);
   std::vector<std::byte> turned;
@@ -109,7 +143,12 @@ void Weights::load_matrix(const ModelTensor& tensor, Weight& weight, ThreadPool&
   }
   const std::uint64_t panel_bytes = weight.matrix.panel_bytes();
   pool.parallel_for(weight.matrix.panels(), 4, [&](std::size_t begin, std::size_t end) {
-    pack_panels(source, begin, end, place + begin * panel_bytes);
+    std::byte* const to = place + begin * panel_bytes;
+    if (type == tensor.dtype) {
+      pack_panels(source, begin, end, to);
+    } else {
+      pack_rounded(source, type, begin, end, to);
+    }
   });
   files_.checkpoint().release(view_of(tensor));
 }

@@ -34,6 +34,9 @@ struct WeightsOptions {
   ProgressSink progress;
   // Which of the plan's weights to load; empty: all. The others stay absent.
   std::function<bool(int index)> wanted;
+  // Float matrices are rounded to this type as they are packed, where their rows allow it, and get
+  // the kernels that suit it best, whatever `compute` says.
+  std::optional<DType> rounded = std::nullopt;
 };
 
 class Weights {
@@ -53,9 +56,11 @@ class Weights {
   void load(const WeightRef& ref, const ModelTensor& tensor, bool is_head, Weight& weight,
             ThreadPool& pool);
   void load_matrix(const ModelTensor& tensor, Weight& weight, ThreadPool& pool);
+  DType packed_type(const ModelTensor& tensor) const;
   void load_vector(const ModelTensor& tensor, std::uint64_t n, Weight& weight);
 
   const ModelFiles& files_;
+  std::optional<DType> rounded_;
   Arena arena_;
   std::vector<Weight> weights_;
 };

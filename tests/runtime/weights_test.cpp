@@ -59,6 +59,46 @@ TEST_F(Broken, WrongShapesAreNamed) {
   EXPECT_THAT(load(""), AllOf(StartsWith("malformed"), HasSubstr("385")));
 }
 
+std::vector<float> row_of(const Weights& weights, int index, std::uint64_t row, std::uint64_t k) {
+  std::vector<float> values(k);
+  weights.lookup(index, row, values.data());
+  return values;
+}
+
+// gpt2's matrices lie transposed in its files.
+TEST(RoundedWeights, HoldWhatTheTypeMakesOfEachRow) {
+  ThreadPool pool(2);
+  for (const char* model : {"llama", "gpt2"}) {
+    const ModelFiles files(model_path(model));
+    const Plan plan = make_plan(files.spec());
+    WeightsOptions options{detect_cpu_features(), Compute::f32, {}, {}};
+    const Weights exact(files, plan, options, pool);
+    for (const DType type : {DType::int8, DType::q8_0, DType::q4_k}) {
+      options.rounded = type;
+      const Weights rounded(files, plan, options, pool);
+      for (std::size_t i = 0; i < plan.weights.size(); ++i) {
+        const auto index = static_cast<int>(i);
+        const WeightRef& ref = plan.weights[i];
+        if (ref.kind != WeightKind::matrix || !exact[index].present) continue;
+        SCOPED_TRACE(ref.name + " " + std::string(name(type)));
+        const bool fits = ref.k % info(type).block == 0;  // no golden's rows are 256 long
+        EXPECT_EQ(rounded[index].matrix.dtype, fits ? type : DType::f32);
+        const LinearChoice best = choose_linear(fits ? type : DType::f32, {}, options.features);
+        EXPECT_EQ(rounded[index].kernels.prefill, best.prefill);
+        for (const std::uint64_t row : {std::uint64_t{0}, ref.n / 2 + 1, ref.n - 1}) {
+          std::vector<float> values = row_of(exact, index, row, ref.k);
+          if (fits) {
+            std::vector<std::byte> encoded(row_bytes(type, ref.k).value());
+            encode_whole_rows(info(type), values.data(), encoded.data(), 1, ref.k);
+            decode_whole_rows(info(type), encoded.data(), values.data(), 1, ref.k);
+          }
+          EXPECT_EQ(row_of(rounded, index, row, ref.k), values);
+        }
+      }
+    }
+  }
+}
+
 // First distances of each bucket, as the reference library and ggml have them.
 TEST(RelativeBucket, Edges) {
   const std::int64_t encoder[] = {1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91};

@@ -200,14 +200,16 @@ struct BlockRunner::Impl {
     return two_stacks() && !block.encoder ? decoder_samples[sample] : samples[sample];
   }
 
-  Weights load(std::optional<Compute> compute, const std::vector<int>& wanted) const {
+  Weights load(std::optional<Compute> compute, const std::vector<int>& wanted,
+               std::optional<DType> rounded = std::nullopt) const {
     return {
         files,
         plan,
         {features,
          compute,
          {},
-         [&](int index) { return std::find(wanted.begin(), wanted.end(), index) != wanted.end(); }},
+         [&](int index) { return std::find(wanted.begin(), wanted.end(), index) != wanted.end(); },
+         rounded},
         pool};
   }
 
@@ -311,7 +313,7 @@ struct BlockRunner::Impl {
 
   void run(const Block& block, const BlockPass& asked) {
     const StackPlan& stack = stack_of(block);
-    const Weights weights = load(asked.compute, weights_of(plan, block));
+    const Weights weights = load(asked.compute, weights_of(plan, block), asked.rounded);
     const ModelView model{plan, weights, ops, pool, attention_of(asked.compute)};
     const std::size_t end = std::min(block.end, asked.end);
     const bool crosses = two_stacks() && !block.encoder;

@@ -37,6 +37,8 @@ StackPlan head_norm_of(const Plan& plan);
 // The numbers of one run over the samples.
 struct BlockPass {
   std::optional<Compute> compute;  // how inputs meet the weights; nullopt: the best for each type
+  // Float matrices are rounded to this type first, where their rows allow it.
+  std::optional<DType> rounded = std::nullopt;
   InputTap* tap = nullptr;
   std::size_t end = SIZE_MAX;  // of the block's steps to run, if not all
   // Write what comes out: the next block's input. Otherwise only the tap wants to know, and the

@@ -17,6 +17,11 @@ namespace {
 
 using Types = std::unordered_map<std::string, DType>;
 
+// What weights become for a run whose outputs nobody keeps. A solver's statistics bear errors of a
+// percent, and no products are faster than those of bytes; the transforms' search for scales bears
+// them less (docs/decisions/0024-gram-int8.md).
+constexpr DType kRough = DType::int8;
+
 // Steps [begin, end) of a stack whose matrices are quantized on what one run has seen.
 struct Stage {
   std::size_t begin = 0;
@@ -154,7 +159,10 @@ class Quantizer {
     StatsTap tap(runner_.plan(), runner_.stack_of(block).steps, stage.begin, stage.end,
                  gram_ ? &*gram_ : nullptr);
     BlockPass pass{.compute = Compute::bf16, .tap = &tap, .keep = keep};
-    if (!keep) pass.end = stage.end;
+    if (!keep) {
+      pass.end = stage.end;
+      if (recipe_.transforms.empty()) pass.rounded = kRough;
+    }
     runner_.run(block, pass);
     return tap;
   }

@@ -59,11 +59,10 @@ std::string test_name(const ::testing::TestParamInfo<LinearKernel>& test) {
   return text;
 }
 
-// w8a8's are those of int8.
 class TokenKernel : public ::testing::TestWithParam<LinearKernel> {};
-INSTANTIATE_TEST_SUITE_P(Kernels, TokenKernel,
-                         ::testing::ValuesIn(runnable_kernels({DType::int8, DType::w4a8})),
-                         test_name);
+INSTANTIATE_TEST_SUITE_P(
+    Kernels, TokenKernel,
+    ::testing::ValuesIn(runnable_kernels({DType::w8a8, DType::int8, DType::w4a8})), test_name);
 
 class OutlierKernel : public ::testing::TestWithParam<LinearKernel> {};
 INSTANTIATE_TEST_SUITE_P(Kernels, OutlierKernel,
@@ -113,14 +112,14 @@ TEST_P(TokenKernel, ThreadsDoNotChangeTheBits) {
   }
 }
 
-// A block's integers and codes of w4a8, or a code of int8, and what they stand for.
+// A block's integers and codes of w4a8, or a code of the others, and what they stand for.
 struct Extreme {
   std::byte integers;
   std::byte codes;
   float value;
 };
 Extreme extreme(DType type, bool high) {
-  if (type == DType::int8)
+  if (type != DType::w4a8)
     return {{}, high ? std::byte{127} : std::byte{128}, high ? 127.f : -128.f};
   if (high) return {std::byte{0x6D}, std::byte{0xFF}, 9 * 14};
   return {std::byte{0x8F}, std::byte{0x00}, -8 * 16};

@@ -54,14 +54,13 @@ HALFBYTE_INLINE void multiply_step(const TileOperands& at) {
   }
 }
 
-// The last 32 inputs. Panels end there, so their codes go through a buffer; rows have zeros behind.
+// The last 32 inputs. Panels end there, so their codes go through a buffer; what it holds behind
+// them does not matter, since rows have zeros there.
 template <int Blocks, int Panels>
 HALFBYTE_INLINE void multiply_half_step(TileOperands at) {
   alignas(64) std::byte codes[Panels * kTileBytes];
   for (std::size_t p = 0; p < Panels; ++p) {
-    std::byte* const tile = codes + p * kTileBytes;
-    std::memcpy(tile, at.codes + p * at.panel, kTileBytes / 2);
-    std::memset(tile + kTileBytes / 2, 0, kTileBytes / 2);
+    std::memcpy(codes + p * kTileBytes, at.codes + p * at.panel, kTileBytes / 2);
   }
   at.codes = codes;
   at.panel = kTileBytes;

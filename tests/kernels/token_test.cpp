@@ -97,12 +97,14 @@ TEST_P(TokenKernel, HasTheBitsOfTheReferenceForAnyNumberOfRows) {
   }
 }
 
-// Panels that do not fit the cache at once, for their length or for their number.
+// Panels that do not fit the cache at once, for their length or for their number, nor scratch, for
+// their scales.
 TEST_P(TokenKernel, HasTheBitsOfTheReferenceAcrossSlabs) {
   for (const std::size_t rows : {2u, 17u}) {
     expect_bits_of_reference(GetParam(), 69, 8192, rows);
     expect_bits_of_reference(GetParam(), 1061, 512, rows);
   }
+  expect_bits_of_reference(GetParam(), 16400, 32, 17);
   expect_bits_of_reference(GetParam(), 37, 16416, 33);
 }
 

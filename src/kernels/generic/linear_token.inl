@@ -23,10 +23,9 @@ template <typename Codes>
 const std::byte* panel_at(const PackedMatrix& w, std::uint64_t panel) {
   return w.data + panel * Codes::panel_bytes(w.k);
 }
-// Panels that stay in the cache, whole runs of `together`.
-template <typename Codes>
-std::uint64_t slab_panels(const PackedMatrix& w, std::uint64_t together) {
-  const std::uint64_t fit = kTokenSlabBytes / Codes::panel_bytes(w.k);
+// Panels of w8a8 that fit so many bytes of the cache: whole runs of `together`, at least one.
+constexpr std::uint64_t slab_panels(std::uint64_t k, std::size_t bytes, std::uint64_t together) {
+  const std::uint64_t fit = bytes / RowInt8::panel_bytes(k);
   return fit < together ? together : fit / together * together;
 }
 
@@ -247,7 +246,7 @@ inline void multiply_slabs(RowInt8, const SlabProduct& product, const PackedMatr
 void linear_token(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end, const TokenRows& x,
                   const LinearOutput& out, std::byte* scratch) noexcept {
   constexpr std::uint64_t kTogether = kStreams > kWidePanels ? kStreams : kWidePanels;
-  const SlabProduct product = {slab_panels<RowInt8>(w, kTogether), slab_times_rows};
+  const SlabProduct product = {slab_panels(w.k, kTokenSlabBytes, kTogether), slab_times_rows};
   multiply_slabs(RowInt8{}, product, w, begin, end, x, out, scratch);
   add_all_outliers(w, begin, end, x, out, scratch);
 }

@@ -76,6 +76,6 @@ inline void multiply_slabs(RowInt4, const SlabProduct& product, const PackedMatr
 void linear_token_int4(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
                        const TokenRows& x, const LinearOutput& out, std::byte* scratch) noexcept {
   if (x.rows <= kFewRows) return panels_times_few(w, begin, end, x, out);
-  const SlabProduct product = {slab_panels<RowInt8>(w, kWidePanels), slab_times_rows};
+  const SlabProduct product = {slab_panels(w.k, kTokenSlabBytes, kWidePanels), slab_times_rows};
   multiply_slabs(RowInt4{}, product, w, begin, end, x, out, scratch);
 }

@@ -16,17 +16,9 @@ constexpr std::size_t kTileSums = 16 * kPanel;
 constexpr std::size_t kPairRows = 2 * kTokenRows;
 constexpr std::uint64_t kPairPanels = 2;
 
-// The codes of a slab are as large as one of bfloat16 tiles, which scratch has room for; so it has
-// for the scales of so many panels.
-constexpr std::size_t kSlabCodeBytes =
-    kBf16SlabPanels * kBf16SlabInputs * kPanel * sizeof(std::uint16_t);
-constexpr std::uint64_t kMostSlabPanels = 4096 / kPanelHeader;
-
-inline std::uint64_t tile_slab_panels(std::uint64_t k) {
-  const std::uint64_t fit = kSlabCodeBytes / (k * kPanel) / kPairPanels * kPairPanels;
-  if (fit < kPairPanels) return kPairPanels;
-  return fit < kMostSlabPanels ? fit : kMostSlabPanels;
-}
+// Half a megabyte of codes, and their scales: as much as scratch has room for, whatever k is.
+constexpr std::size_t kTileSlabBytes =
+    kBf16SlabPanels * kBf16SlabInputs * kPanel * sizeof(std::uint16_t) + 4096;
 
 // One or two blocks of rows and one or two panels: tiles at `rows` and `codes`, the next ones
 // `step` and kTileBytes behind; panels are `panel` bytes apart.
@@ -157,7 +149,7 @@ inline void slab_times_tiles(const PackedMatrix& w, std::uint64_t begin, std::ui
 void linear_tiles(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end, const TokenRows& x,
                   const LinearOutput& out, std::byte* scratch) noexcept {
   if (x.rows < kTileRowsFrom) return linear_token(w, begin, end, x, out, scratch);
-  const SlabProduct product = {tile_slab_panels(w.k), slab_times_tiles};
+  const SlabProduct product = {slab_panels(w.k, kTileSlabBytes, kPairPanels), slab_times_tiles};
   multiply_slabs(RowInt8{}, product, w, begin, end, x, out, scratch);
   add_all_outliers(w, begin, end, x, out, scratch);
 }
@@ -165,6 +157,6 @@ void linear_tiles(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
 void linear_tiles_int4(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
                        const TokenRows& x, const LinearOutput& out, std::byte* scratch) noexcept {
   if (x.rows < kTileRowsFrom) return linear_token_int4(w, begin, end, x, out, scratch);
-  const SlabProduct product = {tile_slab_panels(w.k), slab_times_tiles};
+  const SlabProduct product = {slab_panels(w.k, kTileSlabBytes, kPairPanels), slab_times_tiles};
   multiply_slabs(RowInt4{}, product, w, begin, end, x, out, scratch);
 }

@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/amx_emulator.h"
+
 namespace halfbyte {
 namespace {
 
@@ -122,6 +124,7 @@ TEST(GramTest, BitsDoNotDependOnThreadsOrVectors) {
   const Inputs in = random_inputs(100, 300);
   const std::vector<float> one = gram_of(in, 1, detect_cpu_features());
   EXPECT_EQ(gram_of(in, 3, detect_cpu_features()), one);
+  EXPECT_EQ(gram_of(in, 2, test::features_to_test()), one);  // in tiles, emulated or not
   CpuFeatures masked = detect_cpu_features();
   for (const IsaRows* isa : all_isas()) {
     if (isa->name != "avx2" || !masked.includes(isa->linear.front().needs)) continue;

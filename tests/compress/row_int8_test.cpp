@@ -10,6 +10,7 @@
 #include "compress/convert.h"
 #include "runtime/session.h"
 #include "support.h"
+#include "support/amx_emulator.h"
 
 namespace halfbyte {
 namespace {
@@ -20,13 +21,14 @@ using test::TemporaryFolder;
 
 class RowInt8 : public ::testing::TestWithParam<std::string> {
  protected:
-  std::vector<float> logits(const std::string& path, std::size_t threads) {
+  std::vector<float> logits(const std::string& path, std::size_t threads,
+                            const LoadOptions& load = {}, const SessionOptions& options = {}) {
     ThreadPool pool(threads);
-    const auto model = Model::open(path, pool, {});
-    std::vector<TokenId> tokens(23);
+    const auto model = Model::open(path, pool, load);
+    std::vector<TokenId> tokens(39);
     for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<TokenId>(i * 7 % 90);
     std::vector<float> result(tokens.size() * model->spec().vocab);
-    Session session(*model);
+    Session session(*model, options);
     session.append(tokens, tokens.size(), result.data(), Phase::prefill);
     return result;
   }
@@ -62,6 +64,30 @@ TEST_P(RowInt8, RunsAlikeOnAnyThreads) {
   for (const float value : one) ASSERT_TRUE(std::isfinite(value));
   for (const std::size_t threads : {2u, 3u, 5u}) {
     EXPECT_EQ(logits(folder_ / "out", threads), one) << threads;
+  }
+}
+
+// Both multiply exactly, and attention is in f32 for either. Tiles are emulated where the CPU has
+// none.
+TEST_P(RowInt8, PrefillInTilesHasTheBitsOfOtherKernels) {
+  const CpuFeatures tiles = test::features_to_test();
+  if (!tiles.has(CpuFeature::amx_int8)) GTEST_SKIP() << "no tiles";
+  compress(ModelFiles(golden_model("llama")), nullptr, folder_ / "out", {.type = GetParam()},
+           pool_);
+  const auto with = [&](CpuFeatures features, std::size_t threads, std::uint64_t chunk) {
+    LoadOptions load;
+    load.features = features;
+    load.compute = Compute::int8;
+    SessionOptions options;
+    options.kv = DType::f32;
+    options.chunk = chunk;
+    return logits(folder_ / "out", threads, load, options);
+  };
+  const std::vector<float> expected = with(mask_to_isa(tiles, "avx512vnni"), 2, 512);
+  for (const std::size_t threads : {1u, 2u, 3u, 7u}) {
+    for (const std::uint64_t chunk : {512u, 18u}) {
+      EXPECT_TRUE(with(tiles, threads, chunk) == expected) << threads << ' ' << chunk;
+    }
   }
 }
 

@@ -4,9 +4,13 @@
 
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <random>
 #include <string>
 #include <vector>
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/half.h"
 #include "kernels/linear.h"
@@ -16,18 +20,31 @@
 
 namespace halfbyte::testing {
 
-// Memory that starts on a cache line.
+// Memory that starts on a cache line. The page behind the line of its last byte cannot be touched,
+// so that whoever reads or writes there ends the program, emulated tiles as well.
 template <typename T>
 class Aligned {
  public:
-  explicit Aligned(std::size_t count) : bytes_(count * sizeof(T) + 64) {}
-  T* get() {
-    const auto address = reinterpret_cast<std::uintptr_t>(bytes_.data());
-    return reinterpret_cast<T*>(bytes_.data() + (64 - address % 64) % 64);
+  explicit Aligned(std::size_t count) {
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const std::size_t lines = (count * sizeof(T) + 63) / 64 * 64;
+    const std::size_t bytes = (lines + page - 1) / page * page;
+    size_ = bytes + page;
+    base_ = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base_ == MAP_FAILED) throw std::bad_alloc();
+    std::byte* const end = static_cast<std::byte*>(base_) + bytes;
+    if (::mprotect(end, page, PROT_NONE) != 0) throw std::bad_alloc();
+    data_ = reinterpret_cast<T*>(end - lines);
   }
+  ~Aligned() { ::munmap(base_, size_); }
+  Aligned(const Aligned&) = delete;
+  Aligned& operator=(const Aligned&) = delete;
+  T* get() { return data_; }
 
  private:
-  std::vector<std::byte> bytes_;
+  void* base_ = nullptr;
+  std::size_t size_ = 0;
+  T* data_ = nullptr;
 };
 
 // Where the f16 scales of a file's block are (ggml's published layouts).

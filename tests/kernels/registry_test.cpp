@@ -93,13 +93,15 @@ TEST(Registry, AttentionOfPrefillIsBf16WhereTheCpuHasIt) {
   EXPECT_EQ(choose_attention(DType::f16, std::nullopt, all).decode->isa, "avx512vnni");
   EXPECT_EQ(choose_attention(DType::f16, std::nullopt, {}).decode->isa, "scalar");
 }
-// No tiles serve types with a scale a row: they stay with integers.
+// Types with a scale a row stay with integers, in tiles where there are such.
 TEST(Registry, RowScaledTypesPrefillInIntegersEverywhere) {
   using enum CpuFeature;
   for (const DType type : {DType::w8a8, DType::int8, DType::w4a8}) {
     const LinearChoice all = choose_linear(type, std::nullopt, {~0u});
-    EXPECT_EQ(all.prefill->isa, "avx512vnni");
+    EXPECT_EQ(all.prefill->isa, "amx");
     EXPECT_NE(all.prefill->token, nullptr);
+    const CpuFeatures no_tiles = mask_to_isa({~0u}, "avx512vnni");
+    EXPECT_EQ(choose_linear(type, std::nullopt, no_tiles).prefill->isa, "avx512vnni");
     EXPECT_EQ(choose_linear(type, std::nullopt, cpu_features({avx2, avxvnni})).decode->isa,
               "avxvnni");
     EXPECT_EQ(choose_linear(type, std::nullopt, {}).decode->isa, "scalar");

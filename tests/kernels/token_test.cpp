@@ -7,6 +7,7 @@
 #include "kernels/registry.h"
 #include "linear_data.h"
 #include "row_ops_list.h"
+#include "support/amx_emulator.h"
 
 namespace halfbyte {
 namespace {
@@ -27,18 +28,24 @@ void put_outliers(Inputs& inputs, float size) {
   }
 }
 
-std::vector<float> run(const LinearKernel& kernel, const PackedMatrix& w, Inputs& inputs) {
+// As so many threads share the panels.
+std::vector<float> run(const LinearKernel& kernel, const PackedMatrix& w, Inputs& inputs,
+                       std::uint64_t threads = 1) {
   std::vector<float> y(inputs.rows * w.n);
-  Aligned<std::byte> scratch(linear_scratch_bytes(w.k));
-  kernel.token(w, 0, w.panels(), inputs.tokens(), {y.data(), w.n}, scratch.get());
+  for (std::uint64_t thread = 0; thread < threads; ++thread) {
+    Aligned<std::byte> scratch(linear_scratch_bytes(w.k));
+    kernel.token(w, w.panels() * thread / threads, w.panels() * (thread + 1) / threads,
+                 inputs.tokens(), {y.data(), w.n}, scratch.get());
+  }
   return y;
 }
 
+// Those with tiles run in an emulator where the CPU has none.
 std::vector<LinearKernel> runnable_kernels(std::initializer_list<DType> types) {
   std::vector<LinearKernel> kernels;
   for (const IsaRows* isa : all_isas()) {
     for (const LinearKernel& kernel : isa->linear) {
-      const bool runs = kernel.token != nullptr && detect_cpu_features().includes(kernel.needs);
+      const bool runs = kernel.token != nullptr && test::features_to_test().includes(kernel.needs);
       const bool wanted = std::find(types.begin(), types.end(), kernel.weight) != types.end();
       if (runs && wanted) kernels.push_back(kernel);
     }
@@ -52,43 +59,69 @@ std::string test_name(const ::testing::TestParamInfo<LinearKernel>& test) {
   return text;
 }
 
-// w8a8's are those of int8.
 class TokenKernel : public ::testing::TestWithParam<LinearKernel> {};
-INSTANTIATE_TEST_SUITE_P(Kernels, TokenKernel,
-                         ::testing::ValuesIn(runnable_kernels({DType::int8, DType::w4a8})),
-                         test_name);
+INSTANTIATE_TEST_SUITE_P(
+    Kernels, TokenKernel,
+    ::testing::ValuesIn(runnable_kernels({DType::w8a8, DType::int8, DType::w4a8})), test_name);
 
 class OutlierKernel : public ::testing::TestWithParam<LinearKernel> {};
 INSTANTIATE_TEST_SUITE_P(Kernels, OutlierKernel,
                          ::testing::ValuesIn(runnable_kernels({DType::int8})), test_name);
 
-// Integer sums and one order of products: there is nothing left to differ in. The longest rows are
-// so long that not all panels fit the cache at once.
-TEST_P(TokenKernel, HasTheBitsOfTheReference) {
-  const DType type = GetParam().weight;
+// Integer sums and one order of products: there is nothing left to differ in.
+void expect_bits_of_reference(const LinearKernel& kernel, std::uint64_t n, std::uint64_t k,
+                              std::size_t rows, std::uint64_t threads = 1) {
+  const DType type = kernel.weight;
   const LinearKernel& reference = *select_linear(type, Phase::decode, Compute::int8, CpuFeatures{});
+  const FileMatrix file(type, n, k);
+  const Packed packed(file.view);
+  Inputs inputs(rows, k);
+  put_outliers(inputs, 20.0f);
+  inputs.by_token(find_packed_format(type)->outliers);
+  EXPECT_EQ(run(kernel, packed.matrix, inputs, threads), run(reference, packed.matrix, inputs))
+      << n << " x " << k << ", " << rows << " rows, " << threads << " threads";
+}
+
+TEST_P(TokenKernel, HasTheBitsOfTheReference) {
   for (const std::size_t rows : {1u, 2u, 3u, 4u, 5u, 16u, 17u, 40u}) {
-    for (const std::uint64_t k : {32u, 64u, 96u, 544u, 8192u}) {
-      if (k == 8192 && rows != 2 && rows != 17) continue;
-      const FileMatrix file(type, 53, k);
-      const Packed packed(file.view);
-      Inputs inputs(rows, k);
-      put_outliers(inputs, 20.0f);
-      inputs.by_token(find_packed_format(type)->outliers);
-      EXPECT_EQ(run(GetParam(), packed.matrix, inputs), run(reference, packed.matrix, inputs))
-          << rows << " rows of " << k;
+    for (const std::uint64_t k : {32u, 64u, 96u, 544u}) {
+      expect_bits_of_reference(GetParam(), 53, k, rows);
     }
   }
 }
 
-// A block's integers and codes of w4a8, or a code of int8, and what they stand for.
+// Whole and half steps of 64 inputs, an odd number of panels.
+TEST_P(TokenKernel, HasTheBitsOfTheReferenceForAnyNumberOfRows) {
+  for (std::size_t rows = 1; rows <= 70; ++rows) {
+    expect_bits_of_reference(GetParam(), 37, 96 + rows % 2 * 32, rows);
+  }
+}
+
+// Panels that do not fit the cache at once, for their length or for their number, nor scratch, for
+// their scales.
+TEST_P(TokenKernel, HasTheBitsOfTheReferenceAcrossSlabs) {
+  for (const std::size_t rows : {2u, 17u}) {
+    expect_bits_of_reference(GetParam(), 69, 8192, rows);
+    expect_bits_of_reference(GetParam(), 1061, 512, rows);
+  }
+  expect_bits_of_reference(GetParam(), 16400, 32, 17);
+  expect_bits_of_reference(GetParam(), 37, 16416, 33);
+}
+
+TEST_P(TokenKernel, ThreadsDoNotChangeTheBits) {
+  for (const std::uint64_t threads : {2u, 3u, 7u}) {
+    expect_bits_of_reference(GetParam(), 117, 288, 43, threads);
+  }
+}
+
+// A block's integers and codes of w4a8, or a code of the others, and what they stand for.
 struct Extreme {
   std::byte integers;
   std::byte codes;
   float value;
 };
 Extreme extreme(DType type, bool high) {
-  if (type == DType::int8)
+  if (type != DType::w4a8)
     return {{}, high ? std::byte{127} : std::byte{128}, high ? 127.f : -128.f};
   if (high) return {std::byte{0x6D}, std::byte{0xFF}, 9 * 14};
   return {std::byte{0x8F}, std::byte{0x00}, -8 * 16};
@@ -109,14 +142,15 @@ TEST_P(TokenKernel, ExtremeCodesDoNotOverflow) {
     for (std::uint64_t i = 0; type == DType::w4a8 && i < k / 32; ++i) at[i * step] = block.integers;
   }
   const Packed packed(file.view);
-  Inputs inputs(2, k);
-  std::fill_n(inputs.x.begin(), k, 127.0f);
-  std::fill_n(inputs.x.begin() + k, k, -127.0f);
+  constexpr std::size_t kRows = 17;  // a whole tile and a lone row
+  Inputs inputs(kRows, k);
+  for (std::size_t i = 0; i < inputs.x.size(); ++i) inputs.x[i] = i / k % 2 == 0 ? 127.f : -127.f;
   inputs.by_token(kNoOutliers);
   const std::vector<float> y = run(GetParam(), packed.matrix, inputs);
-  const float low = extreme(type, false).value * 127.0f * static_cast<float>(k);
-  const float high = extreme(type, true).value * 127.0f * static_cast<float>(k);
-  EXPECT_EQ(y, (std::vector<float>{low, high, -low, -high}));
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const float code = extreme(type, i % 2 == 1).value * (i / 2 % 2 == 0 ? 127.0f : -127.0f);
+    ASSERT_EQ(y[i], code * static_cast<float>(k)) << i;
+  }
 }
 
 // The point of LLM.int8(): a few large features take the resolution of all others, unless they are
@@ -130,7 +164,7 @@ TEST_P(OutlierKernel, OutliersTakenOutKeepTheOthersPrecise) {
   std::vector<std::byte> bytes(n * *row_bytes(DType::int8, k));
   encode_whole_rows(info(DType::int8), weights.data(), bytes.data(), n, k);
   const Packed packed(TensorView{"w", DType::int8, {n, k}, bytes});
-  Inputs inputs(4, k);
+  Inputs inputs(20, k);  // tiles, where there are such
   for (std::size_t i = 5; i < inputs.x.size(); i += 256) inputs.x[i] = 90.0f;
   const auto error = [&](float limit) {
     inputs.by_token(limit);

@@ -23,10 +23,9 @@ template <typename Codes>
 const std::byte* panel_at(const PackedMatrix& w, std::uint64_t panel) {
   return w.data + panel * Codes::panel_bytes(w.k);
 }
-// Panels that stay in the cache, whole runs of `together`.
-template <typename Codes>
-std::uint64_t slab_panels(const PackedMatrix& w, std::uint64_t together) {
-  const std::uint64_t fit = kTokenSlabBytes / Codes::panel_bytes(w.k);
+// Panels of w8a8 that fit so many bytes of the cache: whole runs of `together`, at least one.
+constexpr std::uint64_t slab_panels(std::uint64_t k, std::size_t bytes, std::uint64_t together) {
+  const std::uint64_t fit = bytes / RowInt8::panel_bytes(k);
   return fit < together ? together : fit / together * together;
 }
 
@@ -99,6 +98,13 @@ inline std::size_t outputs_of(const PackedMatrix& w, std::uint64_t panel, int pa
   return left < V::kLanes ? static_cast<std::size_t>(left) : std::size_t{V::kLanes};
 }
 
+// y of one row in one part of a panel, from the exact sum. All kernels multiply in this order.
+HALFBYTE_INLINE void store_outputs(typename V::Int sum, typename V::Float scales, float row_scale,
+                                   float* y, std::size_t count) {
+  const typename V::Float scale = V::mul(scales, V::broadcast(row_scale));
+  V::store_some(y, V::mul(V::to_float(sum), scale), count);
+}
+
 template <typename Codes, int Panels, int R>
 void panels_times_rows(const PackedMatrix& w, std::uint64_t panel, const TokenRows& x,
                        const TokenTile& tile, const LinearOutput& out) {
@@ -123,8 +129,7 @@ void panels_times_rows(const PackedMatrix& w, std::uint64_t panel, const TokenRo
       unroll<kCount - 1>([&](auto c) HALFBYTE_INLINE_LAMBDA {
         sums[v][r][0] = V::add_int(sums[v][r][0], sums[v][r][c + 1]);
       });
-      const typename V::Float scale = V::mul(scales, V::broadcast(x.scales[tile.first_row + r]));
-      V::store_some(y + r * out.stride, V::mul(V::to_float(sums[v][r][0]), scale), count);
+      store_outputs(sums[v][r][0], scales, x.scales[tile.first_row + r], y + r * out.stride, count);
     });
   });
 }
@@ -209,13 +214,9 @@ inline void add_outliers(const PackedMatrix& w, std::uint64_t panel, const Outli
   });
 }
 
-void linear_token(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end, const TokenRows& x,
-                  const LinearOutput& out, std::byte* scratch) noexcept {
-  constexpr std::uint64_t kTogether = kStreams > kWidePanels ? kStreams : kWidePanels;
-  const std::uint64_t panels = slab_panels<RowInt8>(w, kTogether);
-  for (std::uint64_t p = begin; p < end; p += panels) {
-    slab_times_rows(w, p, end - p < panels ? end : p + panels, x, out);
-  }
+// The same for panels [begin, end) and all rows that have outliers.
+inline void add_all_outliers(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
+                             const TokenRows& x, const LinearOutput& out, std::byte* scratch) {
   if (x.outliers == nullptr) return;
   auto* list = reinterpret_cast<Outlier*>(scratch);
   for (std::size_t row = 0; row < x.rows; ++row) {
@@ -225,4 +226,27 @@ void linear_token(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
       add_outliers(w, p, list, count, out.y + row * out.stride);
     }
   }
+}
+
+// What multiplies panels of w8a8 with all rows, and how many of them stay in the cache meanwhile.
+struct SlabProduct {
+  std::uint64_t panels;
+  void (*multiply)(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
+                   const TokenRows& x, const LinearOutput& out);
+};
+
+inline void multiply_slabs(RowInt8, const SlabProduct& product, const PackedMatrix& w,
+                           std::uint64_t begin, std::uint64_t end, const TokenRows& x,
+                           const LinearOutput& out, std::byte* /*scratch*/) {
+  for (std::uint64_t p = begin; p < end; p += product.panels) {
+    product.multiply(w, p, end - p < product.panels ? end : p + product.panels, x, out);
+  }
+}
+
+void linear_token(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end, const TokenRows& x,
+                  const LinearOutput& out, std::byte* scratch) noexcept {
+  constexpr std::uint64_t kTogether = kStreams > kWidePanels ? kStreams : kWidePanels;
+  const SlabProduct product = {slab_panels(w.k, kTokenSlabBytes, kTogether), slab_times_rows};
+  multiply_slabs(RowInt8{}, product, w, begin, end, x, out, scratch);
+  add_all_outliers(w, begin, end, x, out, scratch);
 }

@@ -59,16 +59,23 @@ inline void widen_panel(const std::byte* panel, std::size_t k, std::byte* dst) {
   }
 }
 
-void linear_token_int4(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
-                       const TokenRows& x, const LinearOutput& out, std::byte* scratch) noexcept {
-  if (x.rows <= kFewRows) return panels_times_few(w, begin, end, x, out);
-  const std::uint64_t panels = slab_panels<RowInt8>(w, kWidePanels);
-  for (std::uint64_t p = begin; p < end; p += panels) {
-    const std::uint64_t count = end - p < panels ? end - p : panels;
+// Each slab is made in scratch, which must have room for it.
+inline void multiply_slabs(RowInt4, const SlabProduct& product, const PackedMatrix& w,
+                           std::uint64_t begin, std::uint64_t end, const TokenRows& x,
+                           const LinearOutput& out, std::byte* scratch) {
+  for (std::uint64_t p = begin; p < end; p += product.panels) {
+    const std::uint64_t count = end - p < product.panels ? end - p : product.panels;
     for (std::uint64_t i = 0; i < count; ++i) {
       widen_panel(panel_at<RowInt4>(w, p + i), w.k, scratch + i * RowInt8::panel_bytes(w.k));
     }
     const PackedMatrix slab = {DType::w8a8, w.n - p * kPanel, w.k, scratch};
-    slab_times_rows(slab, 0, count, x, {out.y + p * kPanel, out.stride});
+    product.multiply(slab, 0, count, x, {out.y + p * kPanel, out.stride});
   }
+}
+
+void linear_token_int4(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
+                       const TokenRows& x, const LinearOutput& out, std::byte* scratch) noexcept {
+  if (x.rows <= kFewRows) return panels_times_few(w, begin, end, x, out);
+  const SlabProduct product = {slab_panels(w.k, kTokenSlabBytes, kWidePanels), slab_times_rows};
+  multiply_slabs(RowInt4{}, product, w, begin, end, x, out, scratch);
 }

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <map>
 #include <tuple>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -27,6 +28,7 @@ Role role_of(const WeightRef& ref) {
   if (ref.kind == WeightKind::vector) return Role::vector;
   if (ref.name == kEmbedding) return Role::embedding;
   if (ref.name == kHead) return Role::head;
+  if (ref.exact) return Role::table;
   return ref.kind == WeightKind::table ? Role::table : Role::matrix;
 }
 
@@ -197,10 +199,11 @@ void sort_by_file(std::vector<TensorJob>& jobs) {
 }
 
 void note_unused(const ModelFiles& source, const Plan& plan, std::vector<std::string>& notes) {
+  std::unordered_set<std::string_view> used;
+  for (const WeightRef& ref : plan.weights) used.insert(ref.name);
   for (const ModelTensor& tensor : source.tensors()) {
-    const bool used = std::any_of(plan.weights.begin(), plan.weights.end(),
-                                  [&](const WeightRef& ref) { return ref.name == tensor.name; });
-    if (!used) notes.push_back(fmt::format("{}: no part of the model; left out", tensor.name));
+    if (!used.contains(tensor.name))
+      notes.push_back(fmt::format("{}: no part of the model; left out", tensor.name));
   }
 }
 

@@ -18,6 +18,9 @@ std::vector<float> decode_all(const TensorView& tensor) {
   return values;
 }
 
+// In GGUF files the matrices of a layer's experts are one tensor [experts, outputs, inputs].
+constexpr std::string_view kStacked = "_exps.weight";
+
 GgufFacts facts_of(const Checkpoint& checkpoint) {
   GgufFacts facts;
   const auto rows = [&](std::string_view name) {
@@ -29,6 +32,12 @@ GgufFacts facts_of(const Checkpoint& checkpoint) {
   facts.token_types = rows("token_types.weight");
   facts.has_output = checkpoint.find("output.weight") != nullptr;
   facts.gated = checkpoint.find("enc.blk.0.ffn_gate.weight") != nullptr;
+  const auto has = [&](std::uint32_t layer, std::string_view part) {
+    return checkpoint.find(fmt::format("blk.{}.{}.weight", layer, part)) != nullptr;
+  };
+  for (std::uint32_t i = 0; has(i, "attn_norm"); ++i) {
+    if (!has(i, "ffn_gate_inp")) facts.dense_layers.push_back(i);
+  }
   const TensorView* freqs = checkpoint.find("rope_freqs.weight");
   if (freqs != nullptr && freqs->columns() <= 4096) facts.rope_divisors = decode_all(*freqs);
   return facts;
@@ -98,7 +107,31 @@ void ModelFiles::read_gguf() {
     fail_unsupported(checkpoint_.path(), fmt::format("family '{}' is not known", spec_.family));
   for (const TensorView& view : checkpoint_.tensors()) {
     if (view.name == "rope_freqs.weight") continue;  // part of the description
-    add({view.name, view.dtype, view.shape, "rows", false, view.data});
+    if (view.name.ends_with(kStacked)) {
+      add_stack(view, std::string_view(view.name).substr(0, view.name.size() - kStacked.size()));
+    } else {
+      add({view.name, view.dtype, view.shape, "rows", false, view.data});
+    }
+  }
+}
+
+// "blk.3.ffn_up_exps.weight" is taken as "blk.3.ffn_up.0.weight" and those after it.
+void ModelFiles::add_stack(const TensorView& view, std::string_view part) {
+  const auto& experts = spec_.main_stack().experts;
+  const std::uint64_t count = experts ? experts->count : 0;
+  if (view.shape.size() != 3 || view.shape[0] != count) {
+    fail_malformed(checkpoint_.path(),
+                   fmt::format("tensor '{}' has shape {}, the model has {} experts", view.name,
+                               to_string(view.shape), count));
+  }
+  const std::uint64_t bytes = view.data.size() / count;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    add({fmt::format("{}.{}.weight", part, i),
+         view.dtype,
+         {view.shape[1], view.shape[2]},
+         "rows",
+         false,
+         view.data.subspan(i * bytes, bytes)});
   }
 }
 

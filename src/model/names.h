@@ -22,7 +22,4 @@ std::optional<MappedName> map_published_name(const Family& family, std::string_v
 // the family's checkpoints carry one. nullopt where no rule gives it.
 std::optional<MappedName> published_name(const Family& family, std::string_view name, bool gated);
 
-// "blk.{}" with the layer filled in.
-std::string fill_layer(std::string_view pattern, std::uint32_t layer);
-
 }  // namespace halfbyte

@@ -67,7 +67,8 @@ Weights::Weights(const ModelFiles& files, const Plan& plan, const WeightsOptions
     if (tensors[i] == nullptr) continue;
     load(plan.weights[i], *tensors[i], is_head(i), weights_[i], pool);
     if (weights_[i].matrix.data != nullptr) {
-      weights_[i].kernels = choose_linear(tensors[i]->dtype, options.compute, options.features);
+      const auto compute = plan.weights[i].exact ? Compute::f32 : options.compute;
+      weights_[i].kernels = choose_linear(tensors[i]->dtype, compute, options.features);
     }
   }
   if (options.progress) options.progress("loading", count, count);

@@ -18,9 +18,6 @@ std::vector<float> decode_all(const TensorView& tensor) {
   return values;
 }
 
-// In GGUF files the matrices of a layer's experts are one tensor [experts, outputs, inputs].
-constexpr std::string_view kStacked = "_exps.weight";
-
 GgufFacts facts_of(const Checkpoint& checkpoint) {
   GgufFacts facts;
   const auto rows = [&](std::string_view name) {
@@ -107,26 +104,26 @@ void ModelFiles::read_gguf() {
     fail_unsupported(checkpoint_.path(), fmt::format("family '{}' is not known", spec_.family));
   for (const TensorView& view : checkpoint_.tensors()) {
     if (view.name == "rope_freqs.weight") continue;  // part of the description
-    if (view.name.ends_with(kStacked)) {
-      add_stack(view, std::string_view(view.name).substr(0, view.name.size() - kStacked.size()));
+    if (expert_of_stack(view.name, 0)) {
+      add_stack(view);
     } else {
       add({view.name, view.dtype, view.shape, "rows", false, view.data});
     }
   }
 }
 
-// "blk.3.ffn_up_exps.weight" is taken as "blk.3.ffn_up.0.weight" and those after it.
-void ModelFiles::add_stack(const TensorView& view, std::string_view part) {
+// Each expert's part of it is a tensor of its own.
+void ModelFiles::add_stack(const TensorView& view) {
   const auto& experts = spec_.main_stack().experts;
   const std::uint64_t count = experts ? experts->count : 0;
-  if (view.shape.size() != 3 || view.shape[0] != count) {
+  if (count == 0 || view.shape.size() != 3 || view.shape[0] != count) {
     fail_malformed(checkpoint_.path(),
                    fmt::format("tensor '{}' has shape {}, the model has {} experts", view.name,
                                to_string(view.shape), count));
   }
   const std::uint64_t bytes = view.data.size() / count;
   for (std::uint64_t i = 0; i < count; ++i) {
-    add({fmt::format("{}.{}.weight", part, i),
+    add({*expert_of_stack(view.name, i),
          view.dtype,
          {view.shape[1], view.shape[2]},
          "rows",

@@ -1,6 +1,7 @@
 // Matching of `{}` patterns, and the suffixes that published checkpoints use.
 #include "model/names.h"
 
+#include <algorithm>
 #include <charconv>
 #include <vector>
 
@@ -28,6 +29,8 @@ Split split_suffix(std::string_view name) {
 }
 
 constexpr std::string_view kHole = "{}";
+constexpr std::string_view kWeight = ".weight";
+constexpr std::string_view kStack = "_exps.weight";
 
 // The numbers in the holes of a pattern: the layer, the expert.
 using Numbers = std::vector<std::uint32_t>;
@@ -85,6 +88,21 @@ std::optional<MappedName> map_stem(const Family& family, std::string_view name) 
 }
 
 }  // namespace
+
+std::string stack_of_expert(std::string_view name) {
+  if (!name.ends_with(kWeight)) return "";
+  name.remove_suffix(kWeight.size());
+  const std::size_t dot = std::min(name.rfind('.'), name.size());
+  std::string_view number = name.substr(std::min(dot + 1, name.size()));
+  if (!take_number(number) || !number.empty()) return "";
+  return std::string(name.substr(0, dot)) + std::string(kStack);
+}
+
+std::optional<std::string> expert_of_stack(std::string_view stack, std::uint64_t expert) {
+  if (!stack.ends_with(kStack)) return std::nullopt;
+  stack.remove_suffix(kStack.size());
+  return std::string(stack) + "." + std::to_string(expert) + std::string(kWeight);
+}
 
 std::optional<MappedName> map_published_name(const Family& family, std::string_view published) {
   if (auto mapped = map_stem(family, published)) return mapped;

@@ -18,8 +18,7 @@ inline std::string model_path(std::string_view name) {
 }
 
 inline std::vector<std::string> decoder_models() {
-  return {"llama", "llama-tied", "llama3-rope", "qwen3",
-          "gemma3", "gpt2", "mixtral", "qwen3moe"};
+  return {"llama", "llama-tied", "llama3-rope", "qwen3", "gemma3", "gpt2", "mixtral", "qwen3moe"};
 }
 inline std::vector<std::string> all_models() {
   std::vector<std::string> names = decoder_models();

@@ -9,6 +9,7 @@
 #include "compress/calibrate/block_task.h"
 #include "compress/calibrate/head_inputs.h"
 #include "compress/calibrate/matrix_values.h"
+#include "compress/rtn.h"
 #include "kernels/registry.h"
 
 namespace halfbyte {
@@ -27,7 +28,10 @@ std::vector<Stage> stages_of(const StackPlan& stack, const Block& block, bool se
   if (!sequential) return {{block.begin, block.end}};
   std::vector<Stage> stages;
   for (std::size_t i = block.begin; i < block.end; ++i) {
-    if (!stack.steps[i].pieces.empty()) stages.push_back({i, i + 1});
+    // A router is not quantized: what follows it need not wait for it.
+    if (stack.steps[i].pieces.empty() || stack.steps[i].op == Op::route) continue;
+    const bool routed = i > block.begin && stack.steps[i - 1].op == Op::route;
+    stages.push_back({routed ? i - 1 : i, i + 1});
   }
   return stages;
 }
@@ -49,6 +53,7 @@ class Quantizer {
         notes_(notes),
         runner_(files, options.samples, store.folder(), pool, options.features, [this] { tick(); }),
         blocks_(blocks_of(runner_.plan())) {
+    for (const Sample& sample : options.samples) tokens_ += sample.size();
     if (recipe.needs_gram())
       gram_.emplace(runner_.plan().widest_input(), workers_, options.features);
   }
@@ -153,6 +158,7 @@ class Quantizer {
   StatsTap watch(const Block& block, const Stage& stage, bool keep) {
     StatsTap tap(runner_.plan(), runner_.stack_of(block).steps, stage.begin, stage.end,
                  gram_ ? &*gram_ : nullptr);
+    tap.expect(tokens_);
     BlockPass pass{.compute = Compute::bf16, .tap = &tap, .keep = keep};
     if (!keep) pass.end = stage.end;
     runner_.run(block, pass);
@@ -215,7 +221,9 @@ class Quantizer {
       fail_malformed(files_.checkpoint().path(),
                      fmt::format("the inputs of '{}' are not finite", tasks.front().name));
     }
-    std::vector<MatrixResult> results = method.solve(tasks, inputs, workers_);
+    const bool starved = inputs.starved();
+    std::vector<MatrixResult> results =
+        starved ? rtn_round(tasks, pool_) : method.solve(tasks, inputs, workers_);
     for (std::size_t i = 0; i < tasks.size(); ++i) {
       for (const std::string& note : results[i].notes) {
         notes_.push_back(fmt::format("{}: {}", tasks[i].name, note));
@@ -224,7 +232,9 @@ class Quantizer {
             tasks[i].dtype,
             {tasks[i].n, tasks[i].k},
             std::move(results[i].rows),
-            results[i].error});
+            results[i].error,
+            inputs.even_share > 0.0 ? std::optional(inputs.rows) : std::nullopt,
+            starved});
     }
   }
 
@@ -258,6 +268,7 @@ class Quantizer {
   std::optional<GramSum> gram_;
   std::vector<Block> blocks_;
   std::vector<StoredTensor> results_;
+  std::uint64_t tokens_ = 0;  // of all samples
   std::uint64_t done_ = 0;
 };
 

@@ -60,6 +60,25 @@ DType with_more_bits(DType type) {
   return type == DType::q3_k || type == DType::q4_k ? DType::q5_k : type;
 }
 
+// Attention is so small a part of models with eight experts that llama.cpp gives it more bits in
+// all types; its output in some.
+constexpr std::uint32_t kFewExperts = 8;
+constexpr std::string_view kWideOutputs[] = {"q2_k",   "q3_k_s", "q3_k_m", "q4_k_s",
+                                             "q4_k_m", "iq4_nl", "iq4_xs"};
+
+std::optional<DType> type_beside_experts(const OutputType& type, std::string_view name) {
+  if (name.ends_with("attn_v.weight") || name.ends_with("attn_k.weight")) return DType::q8_0;
+  if (!name.ends_with("attn_output.weight")) return std::nullopt;
+  const bool wide = std::find(std::begin(kWideOutputs), std::end(kWideOutputs), type.name) !=
+                    std::end(kWideOutputs);
+  return wide ? DType::q5_k : type.matrix;
+}
+
+bool has_few_experts(const ModelSpec& spec) {
+  const auto& experts = spec.main_stack().experts;
+  return experts && experts->count == kFewExperts;
+}
+
 // A layer's experts are one matrix as far as types go.
 struct Matrix {
   MixPart part;
@@ -136,6 +155,11 @@ std::unordered_map<std::string, DType> exceptions(const OutputType& type, const 
     if (deep && matrix.part == attn_v) chosen = with_more_bits(chosen);
     if (chosen == type.matrix) continue;
     for (const std::string& weight : matrix.weights) types.emplace(weight, chosen);
+  }
+  const bool of_llama_cpp = is_quantized(type.matrix) && info(type.matrix).ggml_type >= 0;
+  if (!has_few_experts(spec) || !of_llama_cpp) return types;
+  for (const WeightRef& ref : make_plan(spec).weights) {
+    if (const auto chosen = type_beside_experts(type, ref.name)) types[ref.name] = *chosen;
   }
   return types;
 }

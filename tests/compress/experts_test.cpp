@@ -42,7 +42,7 @@ class Experts : public testing::Test {
                   threads);
   }
   std::string converted(const std::string& model, const std::string& to) {
-    const std::string out = folder_ / (model + "." + to);
+    std::string out = folder_ / (model + "." + to);
     convert(ModelFiles(golden_model(model)), nullptr, out, {to, "keep"}, pool_);
     return out;
   }

@@ -60,25 +60,26 @@ class Quantizer {
 
   void run() {
     for (std::size_t i = 0; i < store_.blocks(); ++i) store_.apply(i, files_);
-    done_ = passes_of_block() * store_.blocks() * options_.samples.size();
+    done_ = passes_before(std::min(store_.blocks(), blocks_.size())) * options_.samples.size();
+    total_ = passes_before(blocks_.size()) * options_.samples.size();
     for (std::size_t i = store_.blocks(); i < blocks_.size(); ++i) quantize(blocks_[i]);
     if (store_.blocks() == blocks_.size()) quantize_tables();
   }
 
  private:
-  // Runs over the samples that a block takes.
-  std::size_t passes_of_block() const {
-    const Block& first = blocks_.front();
-    const std::size_t stages =
-        stages_of(runner_.stack_of(first), first, options_.sequential).size();
+  // Runs over the samples that the blocks before `end` take.
+  std::size_t passes_before(std::size_t end) const {
     const bool surveyed = options_.sequential && !recipe_.transforms.empty();
-    return stages + (surveyed ? 1 : 0) + (options_.original_inputs ? 0 : 1);
+    std::size_t passes = end * ((surveyed ? 1 : 0) + (options_.original_inputs ? 0 : 1));
+    for (const Block& block : std::span(blocks_).first(end)) {
+      passes += stages_of(runner_.stack_of(block), block, options_.sequential).size();
+    }
+    return passes;
   }
 
   void tick() {
     ++done_;
-    const std::size_t total = passes_of_block() * blocks_.size() * options_.samples.size();
-    if (progress_) progress_("calibrating", done_, total);
+    if (progress_) progress_("calibrating", done_, total_);
   }
 
   const WeightRef& ref(int weight) const {
@@ -270,6 +271,7 @@ class Quantizer {
   std::vector<StoredTensor> results_;
   std::uint64_t tokens_ = 0;  // of all samples
   std::uint64_t done_ = 0;
+  std::uint64_t total_ = 0;
 };
 
 }  // namespace

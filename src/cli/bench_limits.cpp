@@ -1,6 +1,7 @@
 #include "cli/bench_limits.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace halfbyte {
 
@@ -18,8 +19,9 @@ PeakKind kind_of(const LinearKernel& kernel) {
 }
 
 // Products of `rows` rows with every matrix (and `head_rows` with the head), and one reading of
-// them.
-void add_weights(const Model& model, bool prefill, double rows, double head_rows, Work& work) {
+// those that a pass of `pass_rows` rows meets: of experts a part, if all are used alike.
+void add_weights(const Model& model, bool prefill, double rows, double head_rows, double pass_rows,
+                 Work& work) {
   const Plan& plan = model.plan();
   for (std::size_t i = 0; i < plan.weights.size(); ++i) {
     const WeightRef& ref = plan.weights[i];
@@ -29,11 +31,13 @@ void add_weights(const Model& model, bool prefill, double rows, double head_rows
     // A few rows of logits are decoded whatever the phase.
     const LinearKernel& kernel =
         *(prefill && !head ? weight.kernels.prefill : weight.kernels.decode);
-    const double operations =
-        2.0 * static_cast<double>(ref.n) * static_cast<double>(ref.k) * (head ? head_rows : rows);
+    const double operations = 2.0 * static_cast<double>(ref.n) * static_cast<double>(ref.k) *
+                              (head ? head_rows : rows) * ref.share;
+    const double met = 1.0 - std::pow(1.0 - ref.share, pass_rows);
     work.operations[index(kind_of(kernel))] += operations;
     work.weight_operations += operations;
-    work.weight_bytes += static_cast<double>(weight.matrix.panels() * weight.matrix.panel_bytes());
+    work.weight_bytes +=
+        met * static_cast<double>(weight.matrix.panels() * weight.matrix.panel_bytes());
   }
 }
 
@@ -72,7 +76,8 @@ Work prefill_work(const Session& session, std::uint64_t depth, std::uint64_t tok
   const Model& model = session.model();
   const StackSpec& stack = *model.spec().decoder;
   Work work;
-  add_weights(model, tokens > 1, static_cast<double>(tokens), 1.0, work);
+  add_weights(model, tokens > 1, static_cast<double>(tokens), 1.0, static_cast<double>(tokens),
+              work);
   double keys = 0.0;
   for (std::uint64_t i = 0; i < tokens; ++i) keys += visible_keys(stack, depth + i);
   const AttentionKernel& attention = *model.attention(session.kv_type()).prefill;
@@ -89,7 +94,7 @@ Work decode_work(const Session& session, std::uint64_t depth, std::uint64_t toke
   Work work;
   const auto steps = static_cast<double>(tokens);
   const auto rows = static_cast<double>(tokens * batch);
-  add_weights(model, false, rows, rows, work);
+  add_weights(model, false, rows, rows, static_cast<double>(batch), work);
   work.weight_bytes *= steps;
   double keys = 0.0;
   for (std::uint64_t i = 0; i < tokens; ++i) keys += visible_keys(stack, depth + i);

@@ -47,7 +47,7 @@ void scale(const Fold& fold, BlockTask& task) {
         {task.weights.values(piece->weight).data(), ref.n, task.types.at(ref.name), task.rules});
   }
   InputStats& inputs = task.inputs.of(*fold.consumer);
-  if (matrices.empty() || !inputs.finite()) return;
+  if (matrices.empty() || !inputs.finite() || inputs.starved()) return;
   fill_upper(inputs);
   const std::vector<float> scales = awq_search({fold, matrices, inputs}, task.workers);
   if (!scales.empty()) apply_fold(fold, scales, task);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "compress/allocate/choice_file.h"
+#include "compress/expert_notes.h"
 #include "compress/mixes.h"
 #include "compress/refine/refine.h"
 #include "compress/rtn.h"
@@ -112,12 +113,12 @@ std::unordered_map<std::string, DType> types_of(const std::vector<TensorJob>& jo
 }
 
 // Errors of the outputs in place of those of the weights, which were written as they were.
-void take_errors(const std::vector<LayerReport>& from, std::vector<LayerReport>& to) {
+void take_layers(const std::vector<LayerReport>& from, std::vector<LayerReport>& to) {
+  std::unordered_map<std::string_view, const LayerReport*> known;
+  for (const LayerReport& layer : from) known.emplace(layer.name, &layer);
   for (LayerReport& layer : to) {
-    const auto found = std::find_if(from.begin(), from.end(), [&](const LayerReport& known) {
-      return known.name == layer.name;
-    });
-    if (found != from.end()) layer.error = found->error;
+    const auto found = known.find(layer.name);
+    if (found != known.end()) layer = *found->second;
   }
 }
 
@@ -152,7 +153,9 @@ CompressReport compress_calibrated(WriteRequest write,
                           .what = "writing",
                           .finite = write.finite};
   CompressReport report = write_model(last, pool, progress);
-  take_errors(store.layers(), report.layers);
+  const std::vector<LayerReport> calibrated = store.layers();
+  take_layers(calibrated, report.layers);
+  for (std::string& note : expert_notes(calibrated)) notes.push_back(std::move(note));
   report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
   store.remove();
   return report;
@@ -160,7 +163,11 @@ CompressReport compress_calibrated(WriteRequest write,
 
 Recipe recipe_of(const CompressOptions& options, const ModelSpec& spec) {
   Recipe recipe = parse_recipe(options.method);
-  if (options.method == kBestMethod && !can_refine(make_plan(spec))) recipe.refiner = nullptr;
+  if (recipe.refiner == nullptr || can_refine(make_plan(spec))) return recipe;
+  if (spec.main_stack().experts && options.method != kBestMethod) {
+    fail_unsupported("", "refine cannot train mixtures of experts yet: leave it out");
+  }
+  if (options.method == kBestMethod) recipe.refiner = nullptr;
   return recipe;
 }
 

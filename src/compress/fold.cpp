@@ -48,6 +48,7 @@ class Finder {
   std::vector<Fold> find() {
     for (std::size_t i = 0; i < steps_.size(); ++i) {
       const Step& step = steps_[i];
+      if (step.op == Op::route) experts(i);
       if (step.op != Op::linear) continue;
       if (step.prologue == Prologue::norm) norm(step);
       if (step.in == Buffer::attended) value(i);
@@ -57,11 +58,23 @@ class Finder {
   }
 
  private:
-  void norm(const Step& step) {
-    Fold fold{.kind = FoldKind::norm, .consumer = &step};
-    fold.channels = ref_of(plan_, step.norm.weight).n;
-    fold.producers.push_back({step.norm.weight, 0, spec_.norm_offset});
-    if (step.norm.bias != kNoWeight) fold.producers.push_back({step.norm.bias});
+  void norm(const Step& step) { add(fold_of(step.norm, step)); }
+
+  Fold fold_of(const NormRef& norm, const Step& consumer) const {
+    Fold fold{.kind = FoldKind::norm, .consumer = &consumer};
+    fold.channels = ref_of(plan_, norm.weight).n;
+    fold.producers.push_back({norm.weight, 0, spec_.norm_offset});
+    if (norm.bias != kNoWeight) fold.producers.push_back({norm.bias});
+    return fold;
+  }
+
+  // The norm that router and experts read is a step of its own, right before the router.
+  void experts(std::size_t index) {
+    const Step& router = steps_[index];
+    Fold fold = fold_of(steps_[index - 1].norm, router);
+    for (const Step& step : steps_) {
+      if (step.op == Op::linear && step.in == router.in) fold.experts.push_back(&step);
+    }
     add(std::move(fold));
   }
 
@@ -82,10 +95,11 @@ class Finder {
   }
 
   void up(std::size_t index) {
-    const std::uint64_t first = spec_.gated ? spec_.ffn : 0;
+    const std::uint64_t ffn = ref_of(plan_, steps_[index].pieces[0].weight).k;
+    const std::uint64_t first = spec_.gated ? ffn : 0;
     if (!spec_.gated && spec_.activation != Activation::relu) return;
-    Fold fold{.kind = FoldKind::up, .channels = spec_.ffn, .consumer = &steps_[index]};
-    if (make_rows(fold, index, {first, first + spec_.ffn}, writes(Buffer::ffn))) {
+    Fold fold{.kind = FoldKind::up, .channels = ffn, .consumer = &steps_[index]};
+    if (make_rows(fold, index, {first, first + ffn}, writes(Buffer::ffn))) {
       add(std::move(fold));
     }
   }
@@ -110,13 +124,15 @@ class Finder {
 
   void add(Fold fold) {
     const auto& made = fold.producers;
-    const auto& read = fold.consumer->pieces;
-    if (std::all_of(made.begin(), made.end(),
-                    [&](const Producer& producer) { return read_once(producer.weight); }) &&
-        std::all_of(read.begin(), read.end(),
-                    [&](const Piece& piece) { return read_once(piece.weight); })) {
-      folds_.push_back(std::move(fold));
-    }
+    const bool own = std::all_of(made.begin(), made.end(), [&](const Producer& producer) {
+      return read_once(producer.weight);
+    });
+    const std::vector<const Step*> consumers = fold.consumers();
+    const bool free = std::all_of(consumers.begin(), consumers.end(), [&](const Step* step) {
+      return std::all_of(step->pieces.begin(), step->pieces.end(),
+                         [&](const Piece& piece) { return read_once(piece.weight); });
+    });
+    if (own && free) folds_.push_back(std::move(fold));
   }
 
   const Plan& plan_;
@@ -170,6 +186,12 @@ std::uint64_t columns_of(const Fold& fold) {
 
 }  // namespace
 
+std::vector<const Step*> Fold::consumers() const {
+  std::vector<const Step*> all{consumer};
+  all.insert(all.end(), experts.begin(), experts.end());
+  return all;
+}
+
 std::vector<Fold> folds_of(const Plan& plan, const StackPlan& stack, const Block& block) {
   return Finder(plan, stack, block).find();
 }
@@ -178,10 +200,12 @@ void apply_fold(const Fold& fold, std::span<const float> scales, BlockTask& task
   for (const Producer& producer : fold.producers) divide(producer, scales, task);
   std::vector<float> factors(columns_of(fold));
   for (std::uint64_t j = 0; j < factors.size(); ++j) factors[j] = scales[fold.channel_of(j)];
-  for (const Piece& piece : fold.consumer->pieces) {
-    multiply_columns(task.weights.values(piece.weight), factors, task.pool);
+  for (const Step* step : fold.consumers()) {
+    for (const Piece& piece : step->pieces) {
+      multiply_columns(task.weights.values(piece.weight), factors, task.pool);
+    }
+    divide(task.inputs.of(*step), factors, task.pool);
   }
-  divide(task.inputs.of(*fold.consumer), factors, task.pool);
 }
 
 std::vector<float> channel_means(const Fold& fold, std::span<const float> of_columns) {
@@ -202,8 +226,11 @@ std::vector<float> channel_peaks(const Fold& fold, std::span<const float> of_col
 
 std::vector<const Piece*> quantized_pieces(const Fold& fold, const BlockTask& task) {
   std::vector<const Piece*> pieces;
-  for (const Piece& piece : fold.consumer->pieces) {
-    if (is_quantized(task.types.at(ref_of(task.plan, piece.weight).name))) pieces.push_back(&piece);
+  for (const Step* step : fold.consumers()) {
+    for (const Piece& piece : step->pieces) {
+      const std::string& name = ref_of(task.plan, piece.weight).name;
+      if (is_quantized(task.types.at(name))) pieces.push_back(&piece);
+    }
   }
   return pieces;
 }

@@ -2,7 +2,8 @@
 // What makes a channel is divided by its scale, and the columns that read it are multiplied by it.
 //
 // They are found in the plan's steps, not by a family's name:
-//   norm   a norm's weights and biases, and the matrices behind it;
+//   norm   a norm's weights and biases, and the matrices behind it: of a mixture of experts the
+//          router's and those of all experts;
 //   value  v's rows (in a fused matrix its v rows) and attention's output matrix. Query heads of a
 //          group read the same KV head, so a channel of it has one scale in all of their columns;
 //   up     the FFN's up rows and its down matrix: beside a gate the product is linear in up;
@@ -32,11 +33,13 @@ struct Fold {
   FoldKind kind = FoldKind::norm;
   std::uint64_t channels = 0;
   std::vector<Producer> producers = {};
-  const Step* consumer = nullptr;  // of its pieces the columns are scaled, and of its inputs
+  const Step* consumer = nullptr;         // of its pieces the columns are scaled, and of its inputs
+  std::vector<const Step*> experts = {};  // as the consumer; they see some of its inputs each
   // Columns come in heads of `head` channels; `group` heads after each other read the same ones.
   std::uint64_t head = 1;
   std::uint64_t group = 1;
 
+  std::vector<const Step*> consumers() const;
   std::uint64_t channel_of(std::uint64_t column) const {
     return column / (head * group) * head + column % head;
   }
@@ -53,7 +56,7 @@ void apply_fold(const Fold& fold, std::span<const float> scales, BlockTask& task
 std::vector<float> channel_means(const Fold& fold, std::span<const float> of_columns);
 std::vector<float> channel_peaks(const Fold& fold, std::span<const float> of_columns);
 
-// The pieces of the fold's consumer that will be quantized; scaling is of no use to the others.
+// The pieces of the fold's consumers that will be quantized; scaling is of no use to the others.
 std::vector<const Piece*> quantized_pieces(const Fold& fold, const BlockTask& task);
 
 }  // namespace halfbyte

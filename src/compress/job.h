@@ -40,6 +40,7 @@ struct TensorJob {
   ScaleRules rules;   // what its groups keep to, where it has some
   bool anew = false;  // encoded even where the source has its type: that does not keep to `rules`
   std::string file;   // the bundle's file
+  std::string stack;  // the tensor that this is a part of, with those after it; "" for none
 
   std::uint64_t bytes() const;  // as written
 };

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <map>
 #include <tuple>
+#include <unordered_map>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -27,6 +29,7 @@ Role role_of(const WeightRef& ref) {
   if (ref.kind == WeightKind::vector) return Role::vector;
   if (ref.name == kEmbedding) return Role::embedding;
   if (ref.name == kHead) return Role::head;
+  if (ref.exact) return Role::table;
   return ref.kind == WeightKind::table ? Role::table : Role::matrix;
 }
 
@@ -89,6 +92,7 @@ class JobMaker {
     job.order = order_of(ref, source_.spec(), spec_);
     job.add = offset_change(ref, source_.spec(), spec_);
     job.file = file_of(ref.name, spec_.encoder && spec_.decoder);
+    if (target_.stacks) job.stack = stack_of_expert(ref.name);
     if (target_.published) publish(job);
     job.transpose = job.role != Role::vector && published_transposed_ != tensor.transposed;
     job.dtype = type_of(job);
@@ -182,25 +186,43 @@ std::optional<TensorJob> rope_table(const ModelSpec& spec) {
   return job;
 }
 
-// Files in the order of their first tensor, the head last.
-void sort_by_file(std::vector<TensorJob>& jobs) {
-  std::vector<std::string> files;
-  for (const TensorJob& job : jobs) {
-    const bool known = std::find(files.begin(), files.end(), job.file) != files.end();
-    if (!known && job.file != "head") files.push_back(job.file);
+// Jobs with equal keys come together, where the first of them was.
+template <typename KeyOf>
+void bring_together(std::vector<TensorJob>& jobs, const KeyOf& key_of) {
+  std::unordered_map<std::string, std::size_t> ranks;
+  for (const TensorJob& job : jobs) ranks.emplace(key_of(job), ranks.size());
+  std::stable_sort(jobs.begin(), jobs.end(), [&](const TensorJob& a, const TensorJob& b) {
+    return ranks.at(key_of(a)) < ranks.at(key_of(b));
+  });
+}
+
+// Files in the order of their first tensor, the head last; in them the parts of a tensor.
+void sort_jobs(std::vector<TensorJob>& jobs) {
+  bring_together(jobs, [](const TensorJob& job) { return job.file; });
+  std::stable_partition(jobs.begin(), jobs.end(),
+                        [](const TensorJob& job) { return job.file != "head"; });
+  bring_together(jobs,
+                 [](const TensorJob& job) { return job.stack.empty() ? job.own : job.stack; });
+}
+
+// The parts of a tensor have one type.
+void check_stacks(const std::string& path, const std::vector<TensorJob>& jobs) {
+  for (std::size_t i = 1; i < jobs.size(); ++i) {
+    const TensorJob& one = jobs[i - 1];
+    const TensorJob& next = jobs[i];
+    if (one.stack.empty() || one.stack != next.stack || one.dtype == next.dtype) continue;
+    fail_unsupported(path, fmt::format("'{}' and '{}' are of one tensor, but {} and {}: choose one "
+                                       "type for them",
+                                       one.own, next.own, name(one.dtype), name(next.dtype)));
   }
-  const auto rank = [&](const TensorJob& job) {
-    return std::find(files.begin(), files.end(), job.file) - files.begin();
-  };
-  std::stable_sort(jobs.begin(), jobs.end(),
-                   [&](const TensorJob& a, const TensorJob& b) { return rank(a) < rank(b); });
 }
 
 void note_unused(const ModelFiles& source, const Plan& plan, std::vector<std::string>& notes) {
+  std::unordered_set<std::string_view> used;
+  for (const WeightRef& ref : plan.weights) used.insert(ref.name);
   for (const ModelTensor& tensor : source.tensors()) {
-    const bool used = std::any_of(plan.weights.begin(), plan.weights.end(),
-                                  [&](const WeightRef& ref) { return ref.name == tensor.name; });
-    if (!used) notes.push_back(fmt::format("{}: no part of the model; left out", tensor.name));
+    if (!used.contains(tensor.name))
+      notes.push_back(fmt::format("{}: no part of the model; left out", tensor.name));
   }
 }
 
@@ -235,7 +257,8 @@ std::vector<TensorJob> make_jobs(const ModelFiles& source, const Target& target,
   }
   set_rules(target, policy.rules, jobs);
   check_group_jobs(target, jobs);
-  sort_by_file(jobs);
+  sort_jobs(jobs);
+  check_stacks(source.checkpoint().path(), jobs);
   note_unused(source, plan, notes);
   return jobs;
 }

@@ -9,6 +9,7 @@
 
 #include "compress/mixes.h"
 #include "model/families.h"
+#include "model/names.h"
 #include "model/plan.h"
 
 namespace halfbyte {
@@ -25,7 +26,8 @@ struct PartName {
 constexpr PartName kParts[] = {{"attn_v.weight", attn_v},
                                {"attn_qkv.weight", attn_v},
                                {"attn_output.weight", attn_out},
-                               {"ffn_down.weight", ffn_down}};
+                               {"ffn_down.weight", ffn_down},
+                               {"ffn_down_exps.weight", ffn_down}};
 constexpr std::size_t kPartCount = 3;
 
 std::optional<MixPart> part_of(std::string_view name) {
@@ -58,10 +60,31 @@ DType with_more_bits(DType type) {
   return type == DType::q3_k || type == DType::q4_k ? DType::q5_k : type;
 }
 
+// Attention is so small a part of models with eight experts that llama.cpp gives it more bits in
+// all types; its output in some.
+constexpr std::uint32_t kFewExperts = 8;
+constexpr std::string_view kWideOutputs[] = {"q2_k",   "q3_k_s", "q3_k_m", "q4_k_s",
+                                             "q4_k_m", "iq4_nl", "iq4_xs"};
+
+std::optional<DType> type_beside_experts(const OutputType& type, std::string_view name) {
+  if (name.ends_with("attn_v.weight") || name.ends_with("attn_k.weight")) return DType::q8_0;
+  if (!name.ends_with("attn_output.weight")) return std::nullopt;
+  const bool wide = std::find(std::begin(kWideOutputs), std::end(kWideOutputs), type.name) !=
+                    std::end(kWideOutputs);
+  return wide ? DType::q5_k : type.matrix;
+}
+
+bool has_few_experts(const ModelSpec& spec) {
+  const auto& experts = spec.main_stack().experts;
+  return experts && experts->count == kFewExperts;
+}
+
+// A layer's experts are one matrix as far as types go.
 struct Matrix {
   MixPart part;
   int layer;
   std::string name;
+  std::vector<std::string> weights;
 };
 
 // -1 unless the model has one stack only.
@@ -78,9 +101,15 @@ int layer_of(std::string_view name) {
 // two stacks by name alone.
 std::vector<Matrix> counted_matrices(const ModelSpec& spec) {
   std::vector<Matrix> matrices;
+  std::unordered_map<std::string, std::size_t> places;
   for (const WeightRef& ref : make_plan(spec).weights) {
-    const std::optional<MixPart> part = part_of(ref.name);
-    if (part) matrices.push_back({*part, layer_of(ref.name), ref.name});
+    const std::string stack = stack_of_expert(ref.name);
+    const std::string& name = stack.empty() ? ref.name : stack;
+    const std::optional<MixPart> part = part_of(name);
+    if (!part) continue;
+    const auto [place, fresh] = places.emplace(name, matrices.size());
+    if (fresh) matrices.push_back({*part, layer_of(name), name, {}});
+    matrices[place->second].weights.push_back(ref.name);
   }
   std::sort(matrices.begin(), matrices.end(), [](const Matrix& a, const Matrix& b) {
     return a.layer != b.layer ? a.layer < b.layer : a.name < b.name;
@@ -124,7 +153,13 @@ std::unordered_map<std::string, DType> exceptions(const OutputType& type, const 
     const std::size_t part = at(matrix.part);
     DType chosen = type_at(type, matrix.part, {seen[part]++, counts[part], grouped, importance});
     if (deep && matrix.part == attn_v) chosen = with_more_bits(chosen);
-    if (chosen != type.matrix) types.emplace(matrix.name, chosen);
+    if (chosen == type.matrix) continue;
+    for (const std::string& weight : matrix.weights) types.emplace(weight, chosen);
+  }
+  const bool of_llama_cpp = is_quantized(type.matrix) && info(type.matrix).ggml_type >= 0;
+  if (!has_few_experts(spec) || !of_llama_cpp) return types;
+  for (const WeightRef& ref : make_plan(spec).weights) {
+    if (const auto chosen = type_beside_experts(type, ref.name)) types[ref.name] = *chosen;
   }
   return types;
 }

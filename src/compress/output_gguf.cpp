@@ -35,7 +35,16 @@ class GgufOutput final : public Output {
   }
   static std::vector<GgufWriter::Tensor> tensors_of(const OutputPlan& plan) {
     std::vector<GgufWriter::Tensor> tensors;
-    for (const TensorJob& job : plan.jobs) tensors.push_back({job.name, job.dtype, job.shape});
+    std::string_view stack;
+    for (const TensorJob& job : plan.jobs) {
+      if (job.stack.empty()) {
+        tensors.push_back({job.name, job.dtype, job.shape});
+      } else if (job.stack != stack) {
+        tensors.push_back({job.stack, job.dtype, {0, job.shape[0], job.shape[1]}});
+      }
+      stack = job.stack;
+      if (!stack.empty()) ++tensors.back().shape[0];
+    }
     return tensors;
   }
 

@@ -183,8 +183,21 @@ class SafetensorsOutput final : public Output {
   void describe_groups(HfFacts& facts) {
     facts.dtype = DType::f16;
     facts.quantization = module_config(plan_.target, plan_.main_type, plan_.rules);
+    except_routers(facts.quantization);
     const std::string_view file = separate_config_file(*layout_);
     if (!file.empty()) put(file, facts.quantization.dump(2));
+  }
+
+  // Readers take every module of a block to be quantized but those that are listed.
+  void except_routers(Json& config) const {
+    for (const char* key : {"modules_to_not_convert", "ignore"}) {
+      if (!config.contains(key)) continue;
+      for (const TensorJob& job : plan_.jobs) {
+        const bool router =
+            job.role == Role::table && job.own.find(".ffn_gate_inp") != job.own.npos;
+        if (router) config[key].push_back(module_of(job));
+      }
+    }
   }
 
   void write_tokenizer(std::vector<std::string>& notes) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ struct LayerReport {
   std::string name;  // ours (GGUF's)
   DType type = DType::f32;
   double error = 0.0;  // rms of (written - source) over rms of the source; 0 where copied
+  std::optional<std::uint64_t> tokens = std::nullopt;  // an expert's, in calibration
+  bool starved = false;                                // so few that it was only rounded
 };
 
 struct CompressReport {

@@ -1,9 +1,12 @@
 #include "compress/report_data.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <string_view>
 #include <unordered_map>
+
+#include "model/names.h"
 
 namespace halfbyte {
 
@@ -30,15 +33,21 @@ std::vector<TensorFacts> tensor_facts(const ModelFiles& written, const CompressR
   std::unordered_map<std::string_view, double> errors;
   for (const LayerReport& layer : report.layers) errors.emplace(layer.name, layer.error);
   std::vector<TensorFacts> all;
+  std::unordered_map<std::string, std::size_t> places;  // of experts together
   for (const ModelTensor& tensor : written.tensors()) {
-    TensorFacts& facts = all.emplace_back();
-    facts.name = tensor.name;
-    place(tensor.name, facts);
+    const std::string stack = stack_of_expert(tensor.name);
+    const auto [at, fresh] = places.emplace(stack.empty() ? tensor.name : stack, all.size());
+    if (fresh) all.emplace_back();
+    TensorFacts& facts = all[at->second];
+    facts.name = at->first;
+    place(facts.name, facts);
     facts.type = tensor.dtype;
-    facts.elements = element_count(tensor.shape).value();
-    facts.bytes = tensor.data.size();
+    facts.elements += element_count(tensor.shape).value();
+    facts.bytes += tensor.data.size();
     const auto found = errors.find(tensor.name);
-    if (found != errors.end()) facts.error = found->second;
+    if (found != errors.end()) {
+      facts.error = fresh ? found->second : std::max(facts.error, found->second);
+    }
   }
   return all;
 }

@@ -11,7 +11,8 @@
 
 namespace halfbyte {
 
-// One tensor as it was written. `kind` is its name without block and suffix: "attn_q",
+// One tensor as it was written, or those of a layer's experts together ("ffn_up_exps"), with the
+// largest of their errors. `kind` is its name without block and suffix: "attn_q",
 // "enc.attn_q".
 struct TensorFacts {
   std::string name;

@@ -72,4 +72,19 @@ std::vector<MatrixResult> rtn_solve(std::vector<MatrixTask>& matrices, InputStat
   return results;
 }
 
+std::vector<MatrixResult> rtn_round(const std::vector<MatrixTask>& matrices, ThreadPool& pool) {
+  std::vector<MatrixResult> results;
+  for (const MatrixTask& task : matrices) {
+    const std::uint64_t bytes = row_bytes(task.dtype, task.k).value();
+    MatrixResult& result = results.emplace_back();
+    result.rows.resize(task.n * bytes);
+    pool.parallel_for(task.n, kRowsAtOnce, [&](std::size_t begin, std::size_t end) {
+      rtn_encode(info(task.dtype), task.rules, &task.weights[begin * task.k],
+                 &result.rows[begin * bytes], end - begin, task.k);
+    });
+    result.error = output_error(task, result.rows, std::vector<float>(task.k, 1.0f), pool);
+  }
+  return results;
+}
+
 }  // namespace halfbyte

@@ -20,4 +20,7 @@ void rtn_encode_row(DType dtype, ScaleRules rules, const float* src, const float
 std::vector<MatrixResult> rtn_solve(std::vector<MatrixTask>& matrices, InputStats& inputs,
                                     DenseWorkers& workers);
 
+// Scales as rtn_encode chooses them, whatever the inputs are.
+std::vector<MatrixResult> rtn_round(const std::vector<MatrixTask>& matrices, ThreadPool& pool);
+
 }  // namespace halfbyte

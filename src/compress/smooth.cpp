@@ -9,12 +9,12 @@ namespace {
 
 constexpr float kLeast = 1e-5f;
 
-// max |w| of each column over all rows of all matrices that read the channels.
+// max |w| of each column over all rows of all matrices that read the channels and are quantized.
 std::vector<float> column_peaks(const Fold& fold, BlockTask& task) {
   std::vector<float> peaks(fold.channels);
   const std::uint64_t k = peaks.size();
-  for (const Piece& piece : fold.consumer->pieces) {
-    const std::vector<float>& values = task.weights.values(piece.weight);
+  for (const Piece* piece : quantized_pieces(fold, task)) {
+    const std::vector<float>& values = task.weights.values(piece->weight);
     for (std::size_t row = 0; row < values.size(); row += k) {
       for (std::uint64_t j = 0; j < k; ++j) {
         peaks[j] = std::max(peaks[j], std::fabs(values[row + j]));

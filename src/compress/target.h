@@ -52,6 +52,7 @@ struct Target {
   bool packs;                  // matrices in the packed layout
   bool wide_vectors;           // norms and biases are f32, whatever the matrices are
   bool rope_table;             // holds rope_freqs
+  bool stacks;                 // the matrices of a layer's experts in one tensor
   bool (*holds)(DType dtype);  // of matrices
   // Of matrices of blocks, where they are stored in one (formats/group_layout.h); all else is f16.
   std::string_view group_layout;

@@ -16,7 +16,7 @@ enum class Role : std::uint8_t {
   embedding,  // token embeddings, which are the head too where it is tied
   head,       // an output matrix of its own
   matrix,     // matrices of blocks
-  table,      // position and token type tables
+  table,      // position and token type tables; routers
   vector,     // norms, biases, relative position biases
 };
 

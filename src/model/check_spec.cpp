@@ -1,4 +1,5 @@
 // Bounds on every number of a model description before anything is computed or allocated from it.
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -16,6 +17,8 @@ constexpr std::uint64_t kMaxFfn = 1u << 19;
 constexpr std::uint64_t kMaxLayers = 1024;
 constexpr std::uint64_t kMaxHeads = 1024;
 constexpr std::uint64_t kMaxHeadDim = 1024;
+constexpr std::uint64_t kMaxExperts = 1024;
+constexpr std::uint64_t kMaxAllExperts = 1u << 16;  // over all layers
 constexpr std::uint64_t kMaxVocab = 1u << 22;
 constexpr std::uint64_t kMaxContext = 1u << 27;
 
@@ -63,6 +66,18 @@ void check_rope(const Check& check, const RopeSpec& rope, const StackSpec& stack
   }
 }
 
+void check_experts(const Check& check, const StackSpec& stack) {
+  const ExpertSpec& experts = *stack.experts;
+  check.range("experts", experts.count, 1, kMaxExperts);
+  check.range("experts of all layers", experts.count * stack.layers.size(), 1, kMaxAllExperts);
+  check.range("experts used by a row", experts.used, 1, experts.count);
+  check.range("width of an expert", experts.ffn, 1, kMaxFfn);
+  check.range("width of the shared expert", experts.shared_ffn, 0, kMaxFfn);
+  check.range("layers without experts", experts.dense_layers.size(), 0, kMaxLayers);
+  check.that(stack.gated && stack.pre_norm && !stack.sandwich_norm,
+             "experts are known with a gate, behind a norm");
+}
+
 void check_stack(const Check& check, const StackSpec& stack) {
   check.range("layers", stack.layers.size(), 1, kMaxLayers);
   check.range("attention heads", stack.heads, 1, kMaxHeads);
@@ -72,6 +87,7 @@ void check_stack(const Check& check, const StackSpec& stack) {
   check.range("FFN width", stack.ffn, 1, kMaxFfn);
   check.that(std::isfinite(stack.norm_eps) && stack.norm_eps >= 0.0,
              "the norm's epsilon is negative");
+  if (stack.experts) check_experts(check, stack);
   check.finite("attention scale", stack.attention_scale);
   check.finite("attention soft cap", stack.attention_softcap);
   for (const RopeSpec& rope : stack.ropes) check_rope(check, rope, stack);
@@ -88,6 +104,12 @@ void check_stack(const Check& check, const StackSpec& stack) {
 }
 
 }  // namespace
+
+bool StackSpec::has_experts(std::uint32_t layer) const {
+  if (!experts) return false;
+  const std::vector<std::uint32_t>& dense = experts->dense_layers;
+  return std::find(dense.begin(), dense.end(), layer) == dense.end();
+}
 
 void check_spec(const ModelSpec& spec, std::string_view file) {
   const Check check(file);

@@ -135,6 +135,22 @@ void read_windows(const ArchKeys& keys, const Family& family, StackSpec& stack) 
   }
 }
 
+ExpertSpec read_experts(const ArchKeys& keys, const ExpertTraits& traits, const GgufFacts& facts,
+                        const StackSpec& stack) {
+  ExpertSpec experts;
+  experts.count = keys.need_uint("expert_count");
+  experts.used = keys.need_uint("expert_used_count");
+  experts.ffn = stack.ffn;
+  if (traits.own_width) {
+    const std::uint32_t share = stack.ffn / std::max(1u, experts.used);
+    experts.ffn = keys.uint("expert_feed_forward_length").value_or(share);
+  }
+  const auto normalize = keys.metadata().get_bool(keys.key("expert_weights_norm"));
+  experts.normalize = normalize.value_or(traits.gguf_normalizes);
+  experts.dense_layers = facts.dense_layers;
+  return experts;
+}
+
 StackSpec read_stack(const ArchKeys& keys, const Family& family, const StackTraits& traits,
                      const GgufFacts& facts, const ModelSpec& spec, std::uint32_t layers) {
   StackSpec stack = make_stack(family, traits);
@@ -157,6 +173,7 @@ StackSpec read_stack(const ArchKeys& keys, const Family& family, const StackTrai
   stack.attention_scale = keys.number("attention.scale").value_or(scale);
   stack.attention_softcap = keys.number("attn_logit_softcapping").value_or(0.0);
   stack.ffn = keys.uniform_uint("feed_forward_length").value_or(0);
+  if (family.experts != nullptr) stack.experts = read_experts(keys, *family.experts, facts, stack);
   if (traits.position == PositionKind::relative) {
     stack.relative_buckets = keys.uint("attention.relative_buckets_count").value_or(32);
     stack.relative_max_distance = 128;
@@ -199,13 +216,12 @@ ModelSpec spec_from_gguf(const Metadata& metadata, const GgufFacts& facts) {
   }
   const auto arch = metadata.get_string("general.architecture");
   if (!arch) fail_malformed(metadata.file, "'general.architecture' is missing");
-  const Family* family = find_family_of_gguf(*arch);
-  if (family == nullptr) {
-    fail_unsupported(metadata.file, fmt::format("architecture '{}' is not known", *arch));
-  }
   const ArchKeys keys(metadata, *arch);
-  if (keys.uint("expert_count").value_or(0) > 0) {
-    fail_unsupported(metadata.file, "mixture-of-experts models cannot be read yet");
+  const bool experts = keys.uint("expert_count").value_or(0) > 0;
+  const Family* family = find_family_of_gguf(*arch, experts);
+  if (family == nullptr) {
+    fail_unsupported(metadata.file, fmt::format("architecture '{}' {} experts is not known", *arch,
+                                                experts ? "with" : "without"));
   }
   ModelSpec spec;
   spec.family = family->name;

@@ -9,12 +9,13 @@ namespace halfbyte {
 
 // What metadata alone does not say, taken from the tensors of the file.
 struct GgufFacts {
-  std::uint64_t vocab = 0;           // rows of token_embd
-  std::uint64_t positions = 0;       // rows of position_embd, 0 without
-  std::uint64_t token_types = 0;     // rows of token_types, 0 without
-  bool has_output = false;           // a head of its own
-  bool gated = false;                // block 0 has ffn_gate
-  std::vector<float> rope_divisors;  // rope_freqs.weight
+  std::uint64_t vocab = 0;                  // rows of token_embd
+  std::uint64_t positions = 0;              // rows of position_embd, 0 without
+  std::uint64_t token_types = 0;            // rows of token_types, 0 without
+  bool has_output = false;                  // a head of its own
+  bool gated = false;                       // block 0 has ffn_gate
+  std::vector<float> rope_divisors;         // rope_freqs.weight
+  std::vector<std::uint32_t> dense_layers;  // without a router
 };
 
 // Fails with kMalformed (a key is missing or wrong) or kUnsupported (the architecture, by name).

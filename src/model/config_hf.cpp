@@ -2,7 +2,9 @@
 // its names. Rope has a file of its own (config_rope.cpp).
 #include "model/config_hf.h"
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -27,12 +29,13 @@ constexpr Expected kExpected[] = {
     {"scale_attn_by_inverse_layer_idx", ""},
     {"use_bidirectional_attention", ""},
     {"position_embedding_type", "absolute"},
-    {"num_local_experts", ""},
-    {"num_experts", ""},
+    {"clip_qkv", ""},
 };
+// The same of families without experts.
+constexpr Expected kNoExperts[] = {{"num_local_experts", ""}, {"num_experts", ""}};
 
-void refuse_unknown_options(const ConfigReader& config) {
-  for (const auto& [key, value] : kExpected) {
+void refuse_unknown_options(const ConfigReader& config, std::span<const Expected> expected) {
+  for (const auto& [key, value] : expected) {
     const Json* found = config.find({key});
     if (found == nullptr || *found == false || *found == 0) continue;
     if (found->is_string() && found->get_ref<const std::string&>() == value) continue;
@@ -96,6 +99,43 @@ void read_heads(const ConfigReader& config, const Family& family, std::uint32_t 
   stack.attention_softcap = config.number({"attn_logit_softcapping"}).value_or(0.0);
 }
 
+// An id (of a token or a layer), or a list of ids, or nothing.
+std::vector<std::int64_t> read_ids(const Json* value, std::string_view file) {
+  std::vector<std::int64_t> ids;
+  if (value == nullptr) return ids;
+  for (const Json& item : value->is_array() ? *value : Json::array({*value})) {
+    if (!item.is_number_integer()) fail_malformed(file, "an id is not an integer");
+    ids.push_back(item.get<std::int64_t>());
+  }
+  return ids;
+}
+
+// Layers whose FFN is plain: those listed, and all but each `decoder_sparse_step`-th.
+std::vector<std::uint32_t> read_dense_layers(const ConfigReader& config, std::size_t layers) {
+  const std::uint32_t step = config.uint({"decoder_sparse_step"}).value_or(1);
+  const std::vector<std::int64_t> listed =
+      read_ids(config.find({"mlp_only_layers"}), config.file());
+  std::vector<std::uint32_t> dense;
+  for (std::uint32_t i = 0; i < layers; ++i) {
+    const bool sparse = step != 0 && (i + 1) % step == 0;
+    const bool named = std::find(listed.begin(), listed.end(), i) != listed.end();
+    if (named || !sparse) dense.push_back(i);
+  }
+  return dense;
+}
+
+std::optional<ExpertSpec> read_experts(const ConfigReader& config, const ExpertTraits& traits,
+                                       const StackSpec& stack) {
+  ExpertSpec experts;
+  experts.count = config.uint({"num_local_experts", "num_experts"}).value_or(traits.count);
+  experts.used = config.uint({"num_experts_per_tok"}).value_or(traits.used);
+  experts.ffn = traits.own_width ? config.need_uint({"moe_intermediate_size"}) : stack.ffn;
+  experts.normalize = config.boolean({"norm_topk_prob"}).value_or(traits.normalize);
+  experts.dense_layers = read_dense_layers(config, stack.layers.size());
+  const bool none = experts.count == 0 || experts.dense_layers.size() == stack.layers.size();
+  return none ? std::nullopt : std::optional(std::move(experts));
+}
+
 StackSpec read_stack(const ConfigReader& config, const Family& family, const StackTraits& traits,
                      std::uint32_t width, std::uint32_t layers) {
   StackSpec stack = make_stack(family, traits);
@@ -105,23 +145,13 @@ StackSpec read_stack(const ConfigReader& config, const Family& family, const Sta
   read_heads(config, family, width, stack);
   read_activation(config, stack);
   stack.ffn = config.uint({"intermediate_size", "n_inner", "d_ff"}).value_or(4 * width);
+  if (family.experts != nullptr) stack.experts = read_experts(config, *family.experts, stack);
   if (stack.position == PositionKind::rope) read_rope(config, family, stack);
   if (stack.position == PositionKind::relative) {
     stack.relative_buckets = config.uint({"relative_attention_num_buckets"}).value_or(32);
     stack.relative_max_distance = config.uint({"relative_attention_max_distance"}).value_or(128);
   }
   return stack;
-}
-
-// An id, or a list of ids, or nothing.
-std::vector<std::int64_t> read_ids(const Json* value, std::string_view file) {
-  std::vector<std::int64_t> ids;
-  if (value == nullptr) return ids;
-  for (const Json& item : value->is_array() ? *value : Json::array({*value})) {
-    if (!item.is_number_integer()) fail_malformed(file, "a token id is not an integer");
-    ids.push_back(item.get<std::int64_t>());
-  }
-  return ids;
 }
 
 std::int64_t first_id(const std::vector<std::int64_t>& ids) {
@@ -196,8 +226,10 @@ ModelSpec spec_from_config(const Json& config_json, const Json& generation, std:
   const Family* family = find_family_of_config(*type);
   if (family == nullptr) fail_unsupported(file, fmt::format("model type '{}' is not known", *type));
   const ConfigReader config(text_part(config_json), file);
-  refuse_unknown_options(outer);
-  refuse_unknown_options(config);
+  for (const ConfigReader* part : {&outer, &config}) {
+    refuse_unknown_options(*part, kExpected);
+    if (family->experts == nullptr) refuse_unknown_options(*part, kNoExperts);
+  }
 
   ModelSpec spec;
   spec.family = family->name;

@@ -29,6 +29,49 @@ constexpr NameRule kLlamaNames[] = {
     {"model.layers.{}.self_attn.rotary_emb.inv_freq", ""},
 };
 
+// Experts are named as in GGUF files before their matrices were stacked.
+constexpr NameRule kMixtralNames[] = {
+    {"model.embed_tokens", "token_embd"},
+    {"model.norm", "output_norm"},
+    {"lm_head", "output"},
+    {"model.layers.{}.input_layernorm", "blk.{}.attn_norm"},
+    {"model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
+    {"model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
+    {"model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
+    {"model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
+    {"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
+    {"model.layers.{}.block_sparse_moe.gate", "blk.{}.ffn_gate_inp"},
+    {"model.layers.{}.block_sparse_moe.experts.{}.w1", "blk.{}.ffn_gate.{}"},
+    {"model.layers.{}.block_sparse_moe.experts.{}.w3", "blk.{}.ffn_up.{}"},
+    {"model.layers.{}.block_sparse_moe.experts.{}.w2", "blk.{}.ffn_down.{}"},
+};
+
+// Qwen2-MoE, Qwen3-MoE and OLMoE; some layers may have a plain FFN.
+constexpr NameRule kQwenMoeNames[] = {
+    {"model.embed_tokens", "token_embd"},
+    {"model.norm", "output_norm"},
+    {"lm_head", "output"},
+    {"model.layers.{}.input_layernorm", "blk.{}.attn_norm"},
+    {"model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
+    {"model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
+    {"model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
+    {"model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
+    {"model.layers.{}.self_attn.q_norm", "blk.{}.attn_q_norm"},
+    {"model.layers.{}.self_attn.k_norm", "blk.{}.attn_k_norm"},
+    {"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
+    {"model.layers.{}.mlp.gate_proj", "blk.{}.ffn_gate"},
+    {"model.layers.{}.mlp.up_proj", "blk.{}.ffn_up"},
+    {"model.layers.{}.mlp.down_proj", "blk.{}.ffn_down"},
+    {"model.layers.{}.mlp.gate", "blk.{}.ffn_gate_inp"},
+    {"model.layers.{}.mlp.experts.{}.gate_proj", "blk.{}.ffn_gate.{}"},
+    {"model.layers.{}.mlp.experts.{}.up_proj", "blk.{}.ffn_up.{}"},
+    {"model.layers.{}.mlp.experts.{}.down_proj", "blk.{}.ffn_down.{}"},
+    {"model.layers.{}.mlp.shared_expert_gate", "blk.{}.ffn_gate_inp_shexp"},
+    {"model.layers.{}.mlp.shared_expert.gate_proj", "blk.{}.ffn_gate_shexp"},
+    {"model.layers.{}.mlp.shared_expert.up_proj", "blk.{}.ffn_up_shexp"},
+    {"model.layers.{}.mlp.shared_expert.down_proj", "blk.{}.ffn_down_shexp"},
+};
+
 constexpr NameRule kGemma3Names[] = {
     {"model.embed_tokens", "token_embd"},
     {"model.norm", "output_norm"},
@@ -146,11 +189,14 @@ constexpr Names kLlamaTypes[] = {"llama"};
 constexpr Names kMistralTypes[] = {"mistral"};
 constexpr Names kQwen2Types[] = {"qwen2"};
 constexpr Names kQwen3Types[] = {"qwen3"};
+constexpr Names kMixtralTypes[] = {"mixtral"};
+constexpr Names kQwen3MoeTypes[] = {"qwen3_moe"};
 constexpr Names kGemma3Types[] = {"gemma3_text", "gemma3"};
 constexpr Names kGpt2Types[] = {"gpt2"};
 constexpr Names kBertTypes[] = {"bert"};
 constexpr Names kT5Types[] = {"t5", "mt5"};
 constexpr Names kGemma3Archs[] = {"gemma3"};
+constexpr Names kQwen3MoeArchs[] = {"qwen3moe"};
 constexpr Names kT5Archs[] = {"t5"};
 
 constexpr Names kGemma3Prefixes[] = {"language_model.", "model.language_model."};
@@ -167,6 +213,8 @@ constexpr ConfigDefaults kMistralDefaults{.kv_heads = 8, .window = 4096};
 constexpr ConfigDefaults kQwen2Defaults{.window = 4096, .slides = false, .max_window_layers = 28};
 constexpr ConfigDefaults kQwen3Defaults{
     .head_dim = 128, .window = 4096, .slides = false, .max_window_layers = 28};
+constexpr ConfigDefaults kMixtralDefaults{.kv_heads = 8};
+constexpr ConfigDefaults kQwen3MoeDefaults{.kv_heads = 4, .window = 4096, .slides = false};
 constexpr ConfigDefaults kGemma3Defaults{.vocab = 262208,
                                          .heads = 8,
                                          .kv_heads = 4,
@@ -175,6 +223,10 @@ constexpr ConfigDefaults kGemma3Defaults{.vocab = 262208,
                                          .window = 4096};
 constexpr ConfigDefaults kBertDefaults{.token_types = 2};
 constexpr ConfigDefaults kT5Defaults{.head_dim = 64};
+
+constexpr ExpertTraits kMixtralExperts{.count = 8, .used = 2};
+constexpr ExpertTraits kQwen3Experts{
+    .count = 128, .used = 8, .own_width = true, .normalize = false};
 
 constexpr Family kFamilies[] = {
     {.name = "llama",
@@ -207,6 +259,25 @@ constexpr Family kFamilies[] = {
      .decoder = &kQwen3Stack,
      .names = kLlamaNames,
      .defaults = kQwen3Defaults},
+    {.name = "mixtral",
+     .config_types = kMixtralTypes,
+     .gguf_archs = kLlamaTypes,
+     .hf_class = "MixtralForCausalLM",
+     .decoder = &kLlamaStack,
+     .experts = &kMixtralExperts,
+     .names = kMixtralNames,
+     .gguf_interleaves_rope = true,
+     .rope_theta = 1e6,
+     .norm_eps = 1e-5,
+     .defaults = kMixtralDefaults},
+    {.name = "qwen3_moe",
+     .config_types = kQwen3MoeTypes,
+     .gguf_archs = kQwen3MoeArchs,
+     .hf_class = "Qwen3MoeForCausalLM",
+     .decoder = &kQwen3Stack,
+     .experts = &kQwen3Experts,
+     .names = kQwenMoeNames,
+     .defaults = kQwen3MoeDefaults},
     {.name = "gemma3",
      .config_types = kGemma3Types,
      .gguf_archs = kGemma3Archs,
@@ -298,8 +369,10 @@ const Family* find_family_of_config(std::string_view model_type) {
   return find_if([&](const Family& family) { return contains(family.config_types, model_type); });
 }
 
-const Family* find_family_of_gguf(std::string_view arch) {
-  return find_if([&](const Family& family) { return contains(family.gguf_archs, arch); });
+const Family* find_family_of_gguf(std::string_view arch, bool experts) {
+  return find_if([&](const Family& family) {
+    return contains(family.gguf_archs, arch) && (family.experts != nullptr) == experts;
+  });
 }
 
 std::string_view family_kind(const Family& family) {

@@ -13,12 +13,23 @@
 
 namespace halfbyte {
 
-// How one published tensor name maps to ours. `{}` stands for the layer. The suffix (".weight",
+// How one published tensor name maps to ours. `{}` stands for the layer, a second one for the
+// expert. The suffix (".weight",
 // ".bias") is not part of the pattern. Our names are those of GGUF, so a GGUF file needs no rules.
 struct NameRule {
   std::string_view published;
   std::string_view name;    // "" = known and not used
   bool transposed = false;  // stored [inputs, outputs]
+};
+
+// A family of mixtures of experts, and what it takes where a config or a GGUF file leaves a key
+// out.
+struct ExpertTraits {
+  std::uint32_t count = 0;
+  std::uint32_t used = 0;
+  bool own_width = false;       // experts have a width of their own, not that of a plain FFN
+  bool normalize = true;        // norm_topk_prob
+  bool gguf_normalizes = true;  // what readers of its GGUF files do unasked
 };
 
 // The names of a block's parts that differ between families (GGUF's spelling).
@@ -65,6 +76,7 @@ struct Family {
   std::string_view hf_class;                       // "architectures" of a config.json we write
   const StackTraits* encoder = nullptr;
   const StackTraits* decoder = nullptr;
+  const ExpertTraits* experts = nullptr;
   std::span<const NameRule> names;
   std::span<const std::string_view> optional_prefixes = {};  // stripped from published names
   std::span<const std::string_view> ignored_prefixes =
@@ -91,7 +103,9 @@ StackSpec make_stack(const Family& family, const StackTraits& traits);
 std::span<const Family> all_families();
 const Family* find_family(std::string_view name);
 const Family* find_family_of_config(std::string_view model_type);
-const Family* find_family_of_gguf(std::string_view arch);
+// `experts`: the file holds a mixture of experts, which some families share their architecture
+// with.
+const Family* find_family_of_gguf(std::string_view arch, bool experts);
 
 // "decoder-only", "encoder", "encoder-decoder".
 std::string_view family_kind(const Family& family);

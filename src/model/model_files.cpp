@@ -29,6 +29,12 @@ GgufFacts facts_of(const Checkpoint& checkpoint) {
   facts.token_types = rows("token_types.weight");
   facts.has_output = checkpoint.find("output.weight") != nullptr;
   facts.gated = checkpoint.find("enc.blk.0.ffn_gate.weight") != nullptr;
+  const auto has = [&](std::uint32_t layer, std::string_view part) {
+    return checkpoint.find(fmt::format("blk.{}.{}.weight", layer, part)) != nullptr;
+  };
+  for (std::uint32_t i = 0; has(i, "attn_norm"); ++i) {
+    if (!has(i, "ffn_gate_inp")) facts.dense_layers.push_back(i);
+  }
   const TensorView* freqs = checkpoint.find("rope_freqs.weight");
   if (freqs != nullptr && freqs->columns() <= 4096) facts.rope_divisors = decode_all(*freqs);
   return facts;
@@ -98,7 +104,31 @@ void ModelFiles::read_gguf() {
     fail_unsupported(checkpoint_.path(), fmt::format("family '{}' is not known", spec_.family));
   for (const TensorView& view : checkpoint_.tensors()) {
     if (view.name == "rope_freqs.weight") continue;  // part of the description
-    add({view.name, view.dtype, view.shape, "rows", false, view.data});
+    if (expert_of_stack(view.name, 0)) {
+      add_stack(view);
+    } else {
+      add({view.name, view.dtype, view.shape, "rows", false, view.data});
+    }
+  }
+}
+
+// Each expert's part of it is a tensor of its own.
+void ModelFiles::add_stack(const TensorView& view) {
+  const auto& experts = spec_.main_stack().experts;
+  const std::uint64_t count = experts ? experts->count : 0;
+  if (count == 0 || view.shape.size() != 3 || view.shape[0] != count) {
+    fail_malformed(checkpoint_.path(),
+                   fmt::format("tensor '{}' has shape {}, the model has {} experts", view.name,
+                               to_string(view.shape), count));
+  }
+  const std::uint64_t bytes = view.data.size() / count;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    add({*expert_of_stack(view.name, i),
+         view.dtype,
+         {view.shape[1], view.shape[2]},
+         "rows",
+         false,
+         view.data.subspan(i * bytes, bytes)});
   }
 }
 

@@ -50,6 +50,7 @@ class ModelFiles {
   void add_published(const TensorView& view, std::uint64_t stored = 0);
   void add_module(QuantizedModule module);
   void read_gguf();
+  void add_stack(const TensorView& view);
   void read_bundle();
   void add(ModelTensor tensor);
 

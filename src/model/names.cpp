@@ -1,7 +1,9 @@
 // Matching of `{}` patterns, and the suffixes that published checkpoints use.
 #include "model/names.h"
 
+#include <algorithm>
 #include <charconv>
+#include <vector>
 
 namespace halfbyte {
 
@@ -26,44 +28,80 @@ Split split_suffix(std::string_view name) {
   return {name, ""};
 }
 
-// The layer number if `stem` matches `pattern`; 0 for a pattern without one.
-std::optional<std::uint32_t> match(std::string_view pattern, std::string_view stem) {
-  const std::size_t hole = pattern.find("{}");
-  if (hole == std::string_view::npos) return stem == pattern ? std::optional(0u) : std::nullopt;
-  const std::string_view head = pattern.substr(0, hole);
-  const std::string_view tail = pattern.substr(hole + 2);
-  if (stem.size() <= head.size() + tail.size() || !stem.starts_with(head) ||
-      !stem.ends_with(tail)) {
-    return std::nullopt;
+constexpr std::string_view kHole = "{}";
+constexpr std::string_view kWeight = ".weight";
+constexpr std::string_view kStack = "_exps.weight";
+
+// The numbers in the holes of a pattern: the layer, the expert.
+using Numbers = std::vector<std::uint32_t>;
+
+// Takes a number from the front of `text`.
+std::optional<std::uint32_t> take_number(std::string_view& text) {
+  std::uint32_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto digits = static_cast<std::size_t>(end - text.data());
+  const bool plain = digits == 1 || (digits > 1 && text[0] != '0');
+  if (error != std::errc() || !plain) return std::nullopt;
+  text.remove_prefix(digits);
+  return number;
+}
+
+// The numbers if `stem` matches `pattern`; none for a pattern without holes.
+std::optional<Numbers> match(std::string_view pattern, std::string_view stem) {
+  Numbers numbers;
+  for (;;) {
+    const std::size_t hole = pattern.find(kHole);
+    const std::string_view plain = pattern.substr(0, hole);
+    if (hole == std::string_view::npos) {
+      return stem == plain ? std::optional(std::move(numbers)) : std::nullopt;
+    }
+    if (!stem.starts_with(plain)) return std::nullopt;
+    stem.remove_prefix(plain.size());
+    pattern.remove_prefix(hole + kHole.size());
+    const auto number = take_number(stem);
+    if (!number) return std::nullopt;
+    numbers.push_back(*number);
   }
-  const std::string_view digits = stem.substr(head.size(), stem.size() - head.size() - tail.size());
-  std::uint32_t layer = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), layer);
-  const bool plain = digits.size() == 1 || digits[0] != '0';
-  if (error != std::errc() || end != digits.data() + digits.size() || !plain) return std::nullopt;
-  return layer;
+}
+
+std::string fill(std::string_view pattern, const Numbers& numbers) {
+  std::string name;
+  for (const std::uint32_t number : numbers) {
+    const std::size_t hole = pattern.find(kHole);
+    name += pattern.substr(0, hole);
+    name += std::to_string(number);
+    pattern.remove_prefix(hole + kHole.size());
+  }
+  return name += pattern;
 }
 
 std::optional<MappedName> map_stem(const Family& family, std::string_view name) {
   const auto [stem, suffix] = split_suffix(name);
   for (const NameRule& rule : family.names) {
-    const auto layer = match(rule.published, stem);
-    if (!layer) continue;
+    const auto numbers = match(rule.published, stem);
+    if (!numbers) continue;
     if (rule.name.empty()) return MappedName{};
     const bool matrix = suffix == ".weight";
-    return MappedName{fill_layer(rule.name, *layer) + std::string(suffix),
-                      rule.transposed && matrix};
+    return MappedName{fill(rule.name, *numbers) + std::string(suffix), rule.transposed && matrix};
   }
   return std::nullopt;
 }
 
 }  // namespace
 
-std::string fill_layer(std::string_view pattern, std::uint32_t layer) {
-  const std::size_t hole = pattern.find("{}");
-  if (hole == std::string_view::npos) return std::string(pattern);
-  return std::string(pattern.substr(0, hole)) + std::to_string(layer) +
-         std::string(pattern.substr(hole + 2));
+std::string stack_of_expert(std::string_view name) {
+  if (!name.ends_with(kWeight)) return "";
+  name.remove_suffix(kWeight.size());
+  const std::size_t dot = std::min(name.rfind('.'), name.size());
+  std::string_view number = name.substr(std::min(dot + 1, name.size()));
+  if (!take_number(number) || !number.empty()) return "";
+  return std::string(name.substr(0, dot)) + std::string(kStack);
+}
+
+std::optional<std::string> expert_of_stack(std::string_view stack, std::uint64_t expert) {
+  if (!stack.ends_with(kStack)) return std::nullopt;
+  stack.remove_suffix(kStack.size());
+  return std::string(stack) + "." + std::to_string(expert) + std::string(kWeight);
 }
 
 std::optional<MappedName> map_published_name(const Family& family, std::string_view published) {
@@ -90,9 +128,9 @@ std::optional<MappedName> published_name(const Family& family, std::string_view 
     if (rule.name.empty()) continue;
     // Two rules may give one name: "wi" in plain FFNs, "wi_1" beside a gate.
     if (gated && rule.published.ends_with(".wi")) continue;
-    const auto layer = match(rule.name, stem);
-    if (!layer) continue;
-    return MappedName{fill_layer(rule.published, *layer) + std::string(suffix),
+    const auto numbers = match(rule.name, stem);
+    if (!numbers) continue;
+    return MappedName{fill(rule.published, *numbers) + std::string(suffix),
                       rule.transposed && suffix == ".weight"};
   }
   return std::nullopt;

@@ -22,7 +22,10 @@ std::optional<MappedName> map_published_name(const Family& family, std::string_v
 // the family's checkpoints carry one. nullopt where no rule gives it.
 std::optional<MappedName> published_name(const Family& family, std::string_view name, bool gated);
 
-// "blk.{}" with the layer filled in.
-std::string fill_layer(std::string_view pattern, std::uint32_t layer);
+// GGUF files hold the matrices of a layer's experts as one tensor [experts, outputs, inputs]: the
+// name of the one with "blk.3.ffn_up.5.weight" is "blk.3.ffn_up_exps.weight"; "" for all else.
+std::string stack_of_expert(std::string_view name);
+// The way back; nullopt where `stack` is no such tensor.
+std::optional<std::string> expert_of_stack(std::string_view stack, std::uint64_t expert);
 
 }  // namespace halfbyte

@@ -48,12 +48,20 @@ class Planner {
     if (kind == NormKind::layer) ref.bias = weight(name + ".bias", WeightKind::vector, n, 1);
     return ref;
   }
+  WeightRef& ref(const Piece& piece) {
+    return plan_.weights[static_cast<std::size_t>(piece.weight)];
+  }
   Piece piece(const std::string& name, std::uint64_t n, std::uint64_t k, std::uint64_t column) {
     Piece p;
     p.weight = weight(name + ".weight", WeightKind::matrix, n, k);
     p.bias = weight(name + ".bias", WeightKind::vector, n, 1, true);
     p.column = column;
     return p;
+  }
+
+  // A matrix without a bias.
+  Piece matrix(const std::string& name, std::uint64_t n, std::uint64_t k, std::uint64_t column) {
+    return {.weight = weight(name + ".weight", WeightKind::matrix, n, k), .column = column};
   }
 
   void embed() {
@@ -78,7 +86,7 @@ class Planner {
       const std::string block = fmt::format("{}blk.{}.", prefix, i);
       attention(out, block, i);
       if (spec.cross_attention) cross_attention(out, block, i);
-      ffn(out, block, i);
+      spec.has_experts(i) ? experts(out, block, i) : ffn(out, block, i);
     }
     if (spec.position == PositionKind::relative) {
       out.relative_bias = weight(prefix + "blk.0.attn_rel_b.weight", WeightKind::vector,
@@ -199,6 +207,57 @@ class Planner {
                   block + std::string(family_->block.post_ffn_norm));
   }
 
+  // The router, then one expert after the other, which are in the order that their outputs are
+  // added in.
+  void experts(StackPlan& out, const std::string& block, std::uint32_t layer) {
+    const ExpertSpec& spec = *out.spec.experts;
+    Step normed{.op = Op::norm, .layer = layer, .out = Buffer::mixed};
+    normed.norm =
+        norm(block + std::string(family_->block.ffn_norm), plan_.spec.width, out.spec.norm);
+    out.steps.push_back(normed);
+    out.steps.push_back(router(spec, block, layer));
+    const double share = static_cast<double>(spec.used) / spec.count;
+    for (std::uint32_t i = 0; i < spec.count; ++i) {
+      expert(out, layer, static_cast<int>(i), {block, fmt::format(".{}", i), spec.ffn, share});
+    }
+    if (spec.shared_ffn > 0) {
+      expert(out, layer, static_cast<int>(spec.count), {block, "_shexp", spec.shared_ffn, 1.0});
+    }
+  }
+
+  Step router(const ExpertSpec& spec, const std::string& block, std::uint32_t layer) {
+    Step step{.op = Op::route, .layer = layer, .in = Buffer::mixed, .out = Buffer::routes};
+    step.pieces.push_back(matrix(block + "ffn_gate_inp", spec.count, plan_.spec.width, 0));
+    if (spec.shared_ffn > 0) {
+      step.pieces.push_back(matrix(block + "ffn_gate_inp_shexp", 1, plan_.spec.width, spec.count));
+    }
+    for (const Piece& piece : step.pieces) ref(piece).exact = true;
+    return step;
+  }
+
+  struct ExpertNames {
+    const std::string& block;
+    std::string suffix;
+    std::uint64_t ffn;
+    double share;
+  };
+  void expert(StackPlan& out, std::uint32_t layer, int index, const ExpertNames& names) {
+    const std::uint64_t width = plan_.spec.width;
+    const auto named = [&](const char* part) { return names.block + part + names.suffix; };
+    Step in = linear(layer, Buffer::mixed, Buffer::ffn);
+    in.pieces.push_back(matrix(named("ffn_gate"), names.ffn, width, 0));
+    in.pieces.push_back(matrix(named("ffn_up"), names.ffn, width, names.ffn));
+    Step last = linear(layer, Buffer::ffn, Buffer::residual);
+    last.prologue = Prologue::activation;
+    last.accumulate = true;
+    last.pieces.push_back(matrix(named("ffn_down"), width, names.ffn, 0));
+    for (Step* step : {&in, &last}) {
+      step->expert = index;
+      for (const Piece& piece : step->pieces) ref(piece).share = names.share;
+      out.steps.push_back(std::move(*step));
+    }
+  }
+
   void head(const std::string& prefix) {
     const ModelSpec& spec = plan_.spec;
     if (!spec.has_head) return;
@@ -218,6 +277,14 @@ class Planner {
   const Family* family_;
 };
 
+std::uint64_t widest_ffn(const StackSpec& spec) {
+  std::uint64_t widest = spec.ffn;
+  if (!spec.experts) return widest;
+  if (spec.experts->dense_layers.empty()) widest = 0;
+  return std::max(
+      {widest, std::uint64_t{spec.experts->ffn}, std::uint64_t{spec.experts->shared_ffn}});
+}
+
 std::uint64_t width_in(const StackSpec& spec, std::uint64_t width, Buffer buffer) {
   const std::uint64_t q = std::uint64_t{spec.heads} * spec.head_dim;
   const std::uint64_t kv = std::uint64_t{spec.kv_heads} * spec.head_dim;
@@ -230,14 +297,20 @@ std::uint64_t width_in(const StackSpec& spec, std::uint64_t width, Buffer buffer
     case Buffer::attended:
       return q;
     case Buffer::ffn:
-      return std::uint64_t{spec.ffn} * (spec.gated ? 2 : 1);
+      return widest_ffn(spec) * (spec.gated ? 2 : 1);
+    case Buffer::mixed:
+      return spec.experts ? width : 0;
+    case Buffer::routes:
+      return spec.experts ? std::uint64_t{spec.experts->count} + 1 : 0;
   }
   return 0;
 }
 
-constexpr std::string_view kOpNames[] = {"embed", "linear",    "norm",        "rotate",
-                                         "store", "attention", "cross_store", "cross_attention"};
-constexpr std::string_view kBufferNames[] = {"residual", "qkv", "attended", "ffn", "branch"};
+constexpr std::string_view kOpNames[] = {"embed",     "linear",      "route",
+                                         "norm",      "rotate",      "store",
+                                         "attention", "cross_store", "cross_attention"};
+constexpr std::string_view kBufferNames[] = {"residual", "qkv",   "attended", "ffn",
+                                             "branch",   "mixed", "routes"};
 
 }  // namespace
 

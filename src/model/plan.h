@@ -20,6 +20,8 @@ enum class Buffer : std::uint8_t {
   attended,  // attention's output, heads * head_dim
   ffn,       // the FFN's first matrices: gate then up, or up alone
   branch,    // a block's output before it is normed and added
+  mixed,     // what router and experts read: the residual, normed
+  routes,    // the router's outputs, one an expert, then the shared expert's
 };
 
 enum class WeightKind : std::uint8_t {
@@ -34,9 +36,12 @@ struct WeightRef {
   std::uint64_t n = 0;
   std::uint64_t k = 0;
   bool optional = false;  // biases: used where the checkpoint has them
+  bool exact = false;     // routers: in floats, multiplied in f32
+  double share = 1.0;     // of the rows that meet it: an expert's, where all are used alike
 };
 
 constexpr int kNoWeight = -1;
+constexpr int kNoExpert = -1;
 
 struct NormRef {
   int weight = kNoWeight;
@@ -46,6 +51,7 @@ struct NormRef {
 enum class Op : std::uint8_t {
   embed,        // residual = table[token] * scale (+ positions + token type)
   linear,       // out (+)= matrices x prologue(in)
+  route,        // routes = matrices x in; chooses the experts of each row by them
   norm,         // out (+)= norm(in)
   rotate,       // qkv: norm of each q and k head, then rope
   store,        // qkv's k and v into the layer's cache
@@ -72,7 +78,10 @@ struct Step {
   Prologue prologue = Prologue::none;
   NormRef norm = {};               // of a norm step or prologue; rotate: weight = q's, bias = k's
   bool accumulate = false;         // add to `out` instead of replacing it
-  std::vector<Piece> pieces = {};  // linear, cross_store
+  std::vector<Piece> pieces = {};  // linear, route, cross_store
+  // linear: takes the rows alone that the route step before it gave to this expert. They lie close
+  // together in the ffn buffer, in others at their own places, where they are added, weighted.
+  int expert = kNoExpert;
 };
 
 struct StackPlan {

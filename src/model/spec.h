@@ -40,6 +40,18 @@ struct LayerSpec {
   std::uint32_t rope = 0;    // index into StackSpec::ropes
 };
 
+// A mixture of experts in place of the FFN: a router gives each row to some of them, and their
+// outputs are added up, weighted by the router's softmax.
+struct ExpertSpec {
+  std::uint32_t count = 0;
+  std::uint32_t used = 0;  // by each row
+  std::uint32_t ffn = 0;   // width of one
+  bool normalize = true;   // the weights of those used add up to 1
+  std::uint32_t shared_ffn =
+      0;  // width of one more that all rows use, weighted by a sigmoid; 0: none
+  std::vector<std::uint32_t> dense_layers;  // that have a plain FFN instead
+};
+
 // One stack of blocks: an encoder, a decoder, or the only one there is.
 struct StackSpec {
   std::vector<LayerSpec> layers;
@@ -66,6 +78,9 @@ struct StackSpec {
   std::uint32_t ffn = 0;
   Activation activation = Activation::silu;
   bool gated = true;
+  std::optional<ExpertSpec> experts;
+
+  bool has_experts(std::uint32_t layer) const;
 };
 
 struct ModelSpec {

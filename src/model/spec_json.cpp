@@ -52,6 +52,16 @@ void visit_fields(Visitor& v, T& x) requires std::is_same_v<std::remove_const_t<
 }
 
 template <typename Visitor, typename T>
+void visit_fields(Visitor& v, T& x) requires std::is_same_v<std::remove_const_t<T>, ExpertSpec> {
+  v("count", x.count);
+  v("used", x.used);
+  v("ffn", x.ffn);
+  v("normalize", x.normalize);
+  v("shared_ffn", x.shared_ffn);
+  v("dense_layers", x.dense_layers);
+}
+
+template <typename Visitor, typename T>
 void visit_fields(Visitor& v, T& x) requires std::is_same_v<std::remove_const_t<T>, StackSpec> {
   v("layers", x.layers);
   v("norm", x.norm);
@@ -76,6 +86,7 @@ void visit_fields(Visitor& v, T& x) requires std::is_same_v<std::remove_const_t<
   v("ffn", x.ffn);
   v("activation", x.activation);
   v("gated", x.gated);
+  v.rare("experts", x.experts);
 }
 
 template <typename Visitor, typename T>
@@ -102,7 +113,7 @@ void visit_fields(Visitor& v, T& x) requires std::is_same_v<std::remove_const_t<
 
 template <typename T>
 concept Described = std::is_same_v<T, RopeSpec> || std::is_same_v<T, LayerSpec> ||
-    std::is_same_v<T, StackSpec> || std::is_same_v<T, ModelSpec>;
+    std::is_same_v<T, ExpertSpec> || std::is_same_v<T, StackSpec> || std::is_same_v<T, ModelSpec>;
 
 class Writer {
  public:
@@ -111,6 +122,11 @@ class Writer {
   template <typename T>
   void operator()(const char* key, const T& value) {
     object[key] = to_json(value);
+  }
+  // What most models lack is not spelled out.
+  template <typename T>
+  void rare(const char* key, const std::optional<T>& value) {
+    if (value) (*this)(key, *value);
   }
 
  private:
@@ -151,6 +167,10 @@ class Reader {
     const std::string where = path_ + "." + key;
     if (found == object_.end()) fail_malformed(file_, fmt::format("'{}' is missing", where));
     read(*found, value, where);
+  }
+  template <typename T>
+  void rare(const char* key, std::optional<T>& value) {
+    if (object_.contains(key)) (*this)(key, value);
   }
 
  private:

@@ -56,6 +56,20 @@ void write_window_pattern(const std::string& key, const Family* family, const St
   if (pattern != family->window_pattern) metadata.set_u32(key, pattern);
 }
 
+void write_experts(const std::string& arch, const ExpertSpec& experts, const Family* family,
+                   Metadata& metadata) {
+  const auto key = [&](std::string_view name) { return fmt::format("{}.{}", arch, name); };
+  metadata.set_u32(key("expert_count"), experts.count);
+  metadata.set_u32(key("expert_used_count"), experts.used);
+  if (family == nullptr || family->experts == nullptr) return;
+  if (family->experts->own_width) {
+    metadata.set_u32(key("expert_feed_forward_length"), experts.ffn);
+  }
+  if (experts.normalize != family->experts->gguf_normalizes) {
+    metadata.set_bool(key("expert_weights_norm"), experts.normalize);
+  }
+}
+
 // Written only where they are not what readers assume, so that usual files have the usual keys.
 void write_unusual(const std::string& arch, const ModelSpec& spec, const StackSpec& stack,
                    const Family* family, Metadata& metadata) {
@@ -111,6 +125,7 @@ void spec_to_gguf(const ModelSpec& spec, Metadata& metadata) {
   if (const std::uint32_t window = largest_window(stack)) {
     metadata.set_u32(key("attention.sliding_window"), window);
   }
+  if (stack.experts) write_experts(arch, *stack.experts, family, metadata);
   if (!stack.ropes.empty()) write_rope(arch, stack, metadata);
   write_unusual(arch, spec, stack, family, metadata);
   metadata.set_string("halfbyte.model", spec_to_json(spec).dump());

@@ -175,6 +175,19 @@ void put_gemma3(Json& json, const StackSpec& stack) {
       stack.attention_softcap != 0.0 ? Json(stack.attention_softcap) : Json(nullptr);
 }
 
+void put_experts(Json& json, const ExpertSpec& experts, const ExpertTraits& traits) {
+  json["num_experts_per_tok"] = experts.used;
+  if (!traits.own_width) {
+    json["num_local_experts"] = experts.count;
+    return;
+  }
+  json["num_experts"] = experts.count;
+  json["moe_intermediate_size"] = experts.ffn;
+  json["norm_topk_prob"] = experts.normalize;
+  json["decoder_sparse_step"] = 1;
+  json["mlp_only_layers"] = experts.dense_layers;
+}
+
 void put_family_keys(Json& json, const ModelSpec& spec, const HfFacts& facts) {
   const StackSpec& stack = spec.encoder ? *spec.encoder : *spec.decoder;
   if (!stack.ropes.empty()) {
@@ -183,7 +196,8 @@ void put_family_keys(Json& json, const ModelSpec& spec, const HfFacts& facts) {
     json["attention_bias"] = facts.attention_bias;
   }
   if (spec.family == "llama") json["mlp_bias"] = facts.mlp_bias;
-  if (spec.family == "qwen2" || spec.family == "qwen3") put_qwen_windows(json, stack);
+  if (spec.family.starts_with("qwen")) put_qwen_windows(json, stack);
+  if (stack.experts) put_experts(json, *stack.experts, *find_family(spec.family)->experts);
   if (spec.family == "gemma3") put_gemma3(json, stack);
   if (stack.position == PositionKind::relative) put_t5(json, spec, stack);
   if (spec.token_types > 0) json["type_vocab_size"] = spec.token_types;

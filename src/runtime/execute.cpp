@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "runtime/attend.h"
+#include "runtime/attention_args.h"
 #include "runtime/linear_input.h"
 
 namespace halfbyte {
@@ -41,7 +42,10 @@ class Runner {
         lookup(step);
         break;
       case Op::linear:
-        linear(step);
+        if (!linear(step)) return;
+        break;
+      case Op::route:
+        route(step);
         break;
       case Op::norm:
         norm(step);
@@ -54,12 +58,12 @@ class Runner {
         store(step);
         break;
       case Op::attention:
-        attend_segments([&](const Segment& s) { return self_attention(step, s); });
+        attend_segments([&](const Segment& s) { return self_attention_args(pass_, step, s); });
         break;
       case Op::cross_store:
         return;  // done once, after the encoder
       case Op::cross_attention:
-        attend_segments([&](const Segment& s) { return cross_attention(step, s); });
+        attend_segments([&](const Segment& s) { return cross_attention_args(pass_, step, s); });
         break;
     }
     team_.barrier();
@@ -67,13 +71,14 @@ class Runner {
   }
 
   void cross_store(const Step& step, const CrossMemory& cross, const float* encoded) {
-    const LinearInput input = prepare(step, encoded, spec_width(), cross.length);
+    const LinearInput input = prepare(step, {encoded, spec_width(), cross.length});
     matrices(step, input, cross.length, cross.layer(step.layer), cross.row);
     team_.barrier();
   }
 
   void show_inputs(const Step& step) {
-    inputs_.prepare(step, space_.buffer(step.in), space_.width(step.in), pass_.rows, {.f32 = true});
+    const InputRows rows = inputs_.rows_of(step);
+    if (rows.count > 0) inputs_.prepare(step, rows, {.f32 = true});
   }
 
   // Logits of a few rows are decoded even after a prefill: decoding the head's weights for them
@@ -87,7 +92,7 @@ class Runner {
     step.norm = plan.head_norm;
     step.pieces.push_back({plan.head, plan.head_bias, 0});
     float* const hidden = space_.buffer(Buffer::residual) + request.first * spec_width();
-    const LinearInput input = prepare(step, hidden, spec_width(), rows);
+    const LinearInput input = prepare(step, {hidden, spec_width(), rows});
     lap(ProfiledOp::head_inputs);
     matrices(step, input, rows, request.logits, plan.spec.vocab);
     team_.barrier();
@@ -154,33 +159,62 @@ class Runner {
     for (std::size_t i = begin; i < end; ++i) x[i] = cap * std::tanh(x[i] / cap);
   }
 
-  LinearInput prepare(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows) {
-    return inputs_.prepare(step, x, stride, rows, inputs_.kinds_of(step, phase_, rows));
+  LinearInput prepare(const Step& step, const InputRows& rows) {
+    return inputs_.prepare(step, rows, inputs_.kinds_of(step, phase_, rows.count));
   }
 
-  void linear(const Step& step) {
-    const LinearInput input =
-        prepare(step, space_.buffer(step.in), space_.width(step.in), pass_.rows);
+  // The rows of the pass that a linear step takes: all, or its expert's.
+  ExpertRows taken_rows(const Step& step) const {
+    return step.expert == kNoExpert ? ExpertRows{} : space_.routes().of(step.expert);
+  }
+
+  // False where the step takes no row: then threads need not wait for each other.
+  bool linear(const Step& step) {
+    const ExpertRows taken = taken_rows(step);
+    const InputRows rows = inputs_.rows_of(step);
+    if (rows.count == 0) return false;
+    const LinearInput input = prepare(step, rows);
     lap(inputs_of(step));
     const std::uint64_t stride = space_.width(step.out);
     if (!step.accumulate) {
-      matrices(step, input, pass_.rows, space_.buffer(step.out), stride);
-      return;
+      matrices(step, input, rows.count, space_.buffer(step.out), stride);
+      return true;
     }
     // The branch buffer holds the product; each thread adds the columns that it has computed.
-    matrices(step, input, pass_.rows, space_.buffer(Buffer::branch), stride);
+    matrices(step, input, rows.count, space_.buffer(Buffer::branch), stride);
     const Weight& w = weight(step.pieces[0].weight);
     const auto [begin, end] = split_range(w.matrix.panels(), team_.size(), thread_);
-    add_columns(space_.buffer(Buffer::branch), space_.buffer(step.out), stride, begin * kPanel,
-                std::min<std::uint64_t>(w.matrix.n, end * kPanel));
+    const Range columns{begin * kPanel, std::min<std::uint64_t>(w.matrix.n, end * kPanel)};
+    if (begin < end) add_columns(step, taken, rows.count, columns);
+    return true;
   }
 
-  void add_columns(const float* from, float* to, std::uint64_t stride, std::uint64_t begin,
-                   std::uint64_t end) const {
-    if (begin >= end) return;
-    for (std::uint64_t row = 0; row < pass_.rows; ++row) {
-      ops_.add(from + row * stride + begin, end - begin, to + row * stride + begin);
+  // The product in the branch buffer to the step's output; an expert's is weighted, and goes to the
+  // rows that it has taken.
+  void add_columns(const Step& step, const ExpertRows& taken, std::uint64_t rows, Range columns) {
+    const std::uint64_t stride = space_.width(step.out);
+    const std::uint64_t count = columns.end - columns.begin;
+    for (std::uint64_t i = 0; i < rows; ++i) {
+      float* const from = space_.buffer(Buffer::branch) + i * stride + columns.begin;
+      if (taken.weights != nullptr) ops_.scale(taken.weights[i], count, from);
+      const std::uint64_t row = taken.weights != nullptr ? taken.rows[i] : i;
+      ops_.add(from, count, space_.buffer(step.out) + row * stride + columns.begin);
     }
+  }
+
+  // The router's outputs, the experts of each row, the rows of each expert.
+  void route(const Step& step) {
+    const LinearInput input = prepare(step, inputs_.rows_of(step));
+    float* const outputs = space_.buffer(step.out);
+    const std::uint64_t stride = space_.width(step.out);
+    matrices(step, input, pass_.rows, outputs, stride);
+    team_.barrier();
+    const auto [begin, end] = my_rows(pass_.rows);
+    for (std::size_t row = begin; row < end; ++row) {
+      space_.routes().choose(*spec_.experts, row, outputs + row * stride);
+    }
+    team_.barrier();
+    if (thread_ == 0) space_.routes().sort(*spec_.experts, pass_.rows);
   }
 
   // All pieces' panels in one row, cut in as many equal parts as there are threads.
@@ -270,64 +304,6 @@ class Runner {
       ops_.store_cache(base + (spec_.heads + spec_.kv_heads + kv) * dim, dim, values.dtype,
                        values.data + place);
     }
-  }
-
-  AttentionArgs common_attention(const Segment& segment) const {
-    AttentionArgs args;
-    args.q_stride = space_.width(Buffer::qkv);
-    args.q = space_.buffer(Buffer::qkv) + segment.first_row * args.q_stride;
-    args.out_stride = space_.width(Buffer::attended);
-    args.out = space_.buffer(Buffer::attended) + segment.first_row * args.out_stride;
-    args.rows = segment.rows;
-    args.heads = spec_.heads;
-    args.kv_heads = spec_.kv_heads;
-    args.head_dim = spec_.head_dim;
-    args.first_position = segment.first_position;
-    args.scale = static_cast<float>(spec_.attention_scale);
-    args.softcap = static_cast<float>(spec_.attention_softcap);
-    return args;
-  }
-
-  // f32 keys or values inside a row buffer: head h of position p at data + p * row + h * head_dim.
-  CacheView in_rows(float* data, std::uint64_t row) const {
-    return {DType::f32, reinterpret_cast<std::byte*>(data), spec_.head_dim * sizeof(float),
-            row * sizeof(float)};
-  }
-
-  AttentionArgs self_attention(const Step& step, const Segment& segment) const {
-    AttentionArgs args = common_attention(segment);
-    args.causal = spec_.causal;
-    args.window = spec_.layers[step.layer].window;
-    args.length = segment.first_position + segment.rows;
-    args.key_mask = segment.key_mask;
-    if (segment.cache != nullptr) {
-      args.keys = segment.cache->keys(step.layer);
-      args.values = segment.cache->values(step.layer);
-    } else {
-      const std::uint64_t row = space_.width(Buffer::qkv);
-      float* const keys = space_.buffer(Buffer::qkv) + segment.first_row * row +
-                          std::uint64_t{spec_.heads} * spec_.head_dim;
-      args.keys = in_rows(keys, row);
-      args.values = in_rows(keys + std::uint64_t{spec_.kv_heads} * spec_.head_dim, row);
-    }
-    if (segment.bias != nullptr) {
-      args.bias = segment.bias->values.data();
-      args.bias_head_stride = segment.bias->stride;
-      args.bias_zero = segment.bias->zero;
-    }
-    return args;
-  }
-
-  AttentionArgs cross_attention(const Step& step, const Segment& segment) const {
-    const CrossMemory& cross = segment.cross;
-    AttentionArgs args = common_attention(segment);
-    args.causal = false;
-    args.length = cross.length;
-    args.key_mask = cross.mask;
-    float* const keys = cross.layer(step.layer);
-    args.keys = in_rows(keys, cross.row);
-    args.values = in_rows(keys + cross.row / 2, cross.row);
-    return args;
   }
 
   // One segment after the other: they share the counter and the memory for parts of the answer.

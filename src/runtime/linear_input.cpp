@@ -57,13 +57,22 @@ InputKinds InputPreparer::kinds_of(const Step& step, Phase phase, std::uint64_t 
   return kinds;
 }
 
-LinearInput InputPreparer::prepare(const Step& step, const float* x, std::uint64_t stride,
-                                   std::uint64_t rows, const InputKinds& kinds) const {
+InputRows InputPreparer::rows_of(const Step& step) const {
+  InputRows rows{space_.buffer(step.in), space_.width(step.in), pass_.rows};
+  if (step.expert == kNoExpert) return rows;
+  const ExpertRows taken = space_.routes().of(step.expert);
+  rows.count = taken.rows.size();
+  if (step.in != Buffer::ffn) rows.places = taken.rows.data();
+  return rows;
+}
+
+LinearInput InputPreparer::prepare(const Step& step, const InputRows& rows,
+                                   const InputKinds& kinds) const {
   const std::uint64_t k = weight(step.pieces[0].weight).matrix.k;
   const LinearInput input =
-      rows == 1 ? own(step, x, k, kinds) : shared(step, x, stride, rows, k, kinds);
+      rows.count == 1 ? own(step, rows.row(0), k, kinds) : shared(step, rows, k, kinds);
   if (pass_.tap != nullptr) {
-    pass_.tap->see(step, input.f32, input.stride, rows, k, thread_, team_);
+    pass_.tap->see(step, input.f32, input.stride, rows.count, k, thread_, team_);
   }
   return input;
 }
@@ -77,32 +86,36 @@ const float* InputPreparer::transformed(const Step& step, const float* x, float*
     case Prologue::norm:
       norm(step.norm, x, pass_.model.plan.spec.width, to);
       break;
-    case Prologue::activation:
+    case Prologue::activation: {
+      const std::uint64_t k = weight(step.pieces[0].weight).matrix.k;
       if (spec.gated) {
-        ops_.activate_gated(spec.activation, x, x + spec.ffn, spec.ffn, to);
+        ops_.activate_gated(spec.activation, x, x + k, k, to);
       } else {
-        ops_.activate(spec.activation, x, spec.ffn, to);
+        ops_.activate(spec.activation, x, k, to);
       }
       break;
+    }
   }
   return to;
 }
 
-LinearInput InputPreparer::shared(const Step& step, const float* x, std::uint64_t stride,
-                                  std::uint64_t rows, std::uint64_t k,
+LinearInput InputPreparer::shared(const Step& step, const InputRows& rows, std::uint64_t k,
                                   const InputKinds& kinds) const {
   LinearInput input;
-  input.int8 = space_.quantized(rows, k);
-  input.token = space_.tokens(rows, k);
-  input.bf16 = {rows, k, space_.bf16()};
-  const bool in_place = step.prologue == Prologue::none;
-  input.f32 = in_place ? x : space_.staging();
-  input.stride = in_place ? stride : k;
+  input.int8 = space_.quantized(rows.count, k);
+  input.token = space_.tokens(rows.count, k);
+  input.bf16 = {rows.count, k, space_.bf16()};
+  const bool in_place = step.prologue == Prologue::none && rows.places == nullptr;
+  input.f32 = in_place ? rows.x : space_.staging();
+  input.stride = in_place ? rows.stride : k;
   choose_outliers(kinds, input);
-  const auto [begin, end] = split_range(rows, team_.size(), thread_);
+  const auto [begin, end] = split_range(rows.count, team_.size(), thread_);
   for (std::size_t row = begin; row < end; ++row) {
     float* const to = kinds.f32 ? space_.staging() + row * k : scratch_.row;
-    convert(transformed(step, x + row * stride, to), row, kinds, input);
+    const float* const x = transformed(step, rows.row(row), to);
+    // Rows from all over the buffer are brought together.
+    if (kinds.f32 && x != to && !in_place) std::copy_n(x, k, to);
+    convert(x, row, kinds, input);
   }
   team_.barrier();
   return input;

@@ -10,23 +10,15 @@ struct OpName {
 };
 
 constexpr OpName kOpNames[] = {
-    {StepClass::memory, "embed"},
-    {StepClass::memory, "inputs attn_qkv"},
-    {StepClass::linear, "linear attn_qkv"},
-    {StepClass::memory, "rotate"},
-    {StepClass::memory, "store"},
-    {StepClass::matmul, "attention"},
-    {StepClass::memory, "inputs attn_out"},
-    {StepClass::linear, "linear attn_out"},
-    {StepClass::memory, "inputs ffn_up"},
-    {StepClass::linear, "linear ffn_up"},
-    {StepClass::memory, "inputs ffn_down"},
-    {StepClass::linear, "linear ffn_down"},
-    {StepClass::memory, "norm"},
-    {StepClass::memory, "inputs head"},
-    {StepClass::linear, "linear head"},
-    {StepClass::memory, "logits"},
-    {StepClass::other, "outside steps"},
+    {StepClass::memory, "embed"},           {StepClass::memory, "inputs attn_qkv"},
+    {StepClass::linear, "linear attn_qkv"}, {StepClass::memory, "rotate"},
+    {StepClass::memory, "store"},           {StepClass::matmul, "attention"},
+    {StepClass::memory, "inputs attn_out"}, {StepClass::linear, "linear attn_out"},
+    {StepClass::linear, "route"},           {StepClass::memory, "inputs ffn_up"},
+    {StepClass::linear, "linear ffn_up"},   {StepClass::memory, "inputs ffn_down"},
+    {StepClass::linear, "linear ffn_down"}, {StepClass::memory, "norm"},
+    {StepClass::memory, "inputs head"},     {StepClass::linear, "linear head"},
+    {StepClass::memory, "logits"},          {StepClass::other, "outside steps"},
 };
 
 constexpr std::size_t index(ProfiledOp op) {
@@ -54,6 +46,8 @@ ProfiledOp op_of(const Step& step) {
       return ProfiledOp::embed;
     case Op::norm:
       return ProfiledOp::norm;
+    case Op::route:
+      return ProfiledOp::route;
     case Op::rotate:
       return ProfiledOp::rotate;
     case Op::store:

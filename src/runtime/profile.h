@@ -29,6 +29,7 @@ enum class ProfiledOp : std::uint8_t {
   attention,
   attn_out_inputs,
   attn_out,
+  route,
   ffn_up_inputs,
   ffn_up,
   ffn_down_inputs,

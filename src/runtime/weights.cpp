@@ -67,6 +67,15 @@ void pack_rounded(const TensorView& source, DType type, std::uint64_t begin, std
   pack_panels({source.name, type, {rows, k}, encoded}, 0, end - begin, to);
 }
 
+// What a matrix that was packed as `type` is multiplied with.
+LinearChoice kernels_for(const WeightRef& ref, const ModelTensor& tensor, DType type,
+                         const WeightsOptions& options) {
+  std::optional<Compute> compute = options.compute;
+  if (type != tensor.dtype) compute = std::nullopt;
+  if (ref.exact) compute = Compute::f32;
+  return choose_linear(type, compute, options.features);
+}
+
 }  // namespace
 
 Weights::Weights(const ModelFiles& files, const Plan& plan, const WeightsOptions& options,
@@ -80,7 +89,8 @@ Weights::Weights(const ModelFiles& files, const Plan& plan, const WeightsOptions
     if (options.wanted && !options.wanted(static_cast<int>(i))) continue;
     tensors[i] = check(plan.weights[i]);
     if (tensors[i] != nullptr) {
-      bytes += arena_cost(plan.weights[i], *tensors[i], is_head(i), packed_type(*tensors[i]));
+      bytes += arena_cost(plan.weights[i], *tensors[i], is_head(i),
+                          packed_type(plan.weights[i], *tensors[i]));
     }
   }
   arena_ = Arena(bytes, true);
@@ -89,11 +99,9 @@ Weights::Weights(const ModelFiles& files, const Plan& plan, const WeightsOptions
     if (options.progress) options.progress("loading", i, count);
     if (tensors[i] == nullptr) continue;
     load(plan.weights[i], *tensors[i], is_head(i), weights_[i], pool);
-    const DType packed = weights_[i].matrix.dtype;
-    if (weights_[i].matrix.data != nullptr) {
-      const bool rounded = packed != tensors[i]->dtype;
-      weights_[i].kernels =
-          choose_linear(packed, rounded ? std::nullopt : options.compute, options.features);
+    Weight& weight = weights_[i];
+    if (weight.matrix.data != nullptr) {
+      weight.kernels = kernels_for(plan.weights[i], *tensors[i], weight.matrix.dtype, options);
     }
   }
   if (options.progress) options.progress("loading", count, count);
@@ -112,7 +120,7 @@ void Weights::load(const WeightRef& ref, const ModelTensor& tensor, bool is_head
   weight.present = true;
   if (ref.kind == WeightKind::vector) return load_vector(tensor, ref.n, weight);
   if (ref.kind != WeightKind::table || is_head || is_packed(tensor)) {
-    return load_matrix(tensor, weight, pool);
+    return load_matrix(ref, tensor, weight, pool);
   }
   if (info(tensor.dtype).decode == nullptr) {
     fail_unsupported(file_of(files_),
@@ -122,14 +130,15 @@ void Weights::load(const WeightRef& ref, const ModelTensor& tensor, bool is_head
 }
 
 // That of the matrix once it is packed.
-DType Weights::packed_type(const ModelTensor& tensor) const {
-  if (!rounded_ || is_packed(tensor) || !is_float(tensor.dtype)) return tensor.dtype;
+DType Weights::packed_type(const WeightRef& ref, const ModelTensor& tensor) const {
+  if (!rounded_ || ref.exact || is_packed(tensor) || !is_float(tensor.dtype)) return tensor.dtype;
   const bool rounds = tensor.shape.size() == 2 && can_pack(*rounded_, tensor.shape[1]);
   return rounds ? *rounded_ : tensor.dtype;
 }
 
-void Weights::load_matrix(const ModelTensor& tensor, Weight& weight, ThreadPool& pool) {
-  const DType type = packed_type(tensor);
+void Weights::load_matrix(const WeightRef& ref, const ModelTensor& tensor, Weight& weight,
+                          ThreadPool& pool) {
+  const DType type = packed_type(ref, tensor);
   weight.matrix = {type, tensor.shape[0], tensor.shape[1], tensor.data.data()};
   if (is_packed(tensor)) return;
   std::byte* const place =

@@ -55,8 +55,9 @@ class Weights {
   const ModelTensor* check(const WeightRef& ref) const;
   void load(const WeightRef& ref, const ModelTensor& tensor, bool is_head, Weight& weight,
             ThreadPool& pool);
-  void load_matrix(const ModelTensor& tensor, Weight& weight, ThreadPool& pool);
-  DType packed_type(const ModelTensor& tensor) const;
+  void load_matrix(const WeightRef& ref, const ModelTensor& tensor, Weight& weight,
+                   ThreadPool& pool);
+  DType packed_type(const WeightRef& ref, const ModelTensor& tensor) const;
   void load_vector(const ModelTensor& tensor, std::uint64_t n, Weight& weight);
 
   const ModelFiles& files_;

@@ -71,6 +71,8 @@ Workspace::Workspace(const Plan& plan, std::uint64_t rows, std::uint64_t length,
   }
   total += Arena::cost<float>(rows * k) + Arena::cost<std::uint16_t>(bf16_words(rows, k)) +
            Arena::cost<float>(parts) + quantized_cost(rows, k) + token_cost(rows, k);
+  const auto& experts = plan.spec.main_stack().experts;
+  if (experts) total += Routes::cost(*experts, rows);
   total += threads *
            (Arena::cost<std::byte>(kernel) + Arena::cost<float>(widest) +
             Arena::cost<std::uint16_t>(bf16_words(1, k)) + quantized_cost(1, k) + token_cost(1, k));
@@ -81,6 +83,7 @@ Workspace::Workspace(const Plan& plan, std::uint64_t rows, std::uint64_t length,
   attention_parts_ = arena_.take<float>(parts);
   quantized_ = take_quantized(arena_, rows, k);
   tokens_ = take_tokens(arena_, rows, k);
+  if (experts) routes_.take(arena_, *experts, rows);
   for (std::size_t i = 0; i < threads; ++i) {
     ThreadScratch scratch;
     scratch.kernel = arena_.take<std::byte>(kernel);

@@ -7,6 +7,7 @@
 #include "kernels/linear.h"
 #include "model/plan.h"
 #include "runtime/arena.h"
+#include "runtime/routes.h"
 
 namespace halfbyte {
 
@@ -33,11 +34,12 @@ class Workspace {
   // For `rows` rows of k inputs.
   QuantizedRows quantized(std::uint64_t rows, std::uint64_t k) const;
   TokenRows tokens(std::uint64_t rows, std::uint64_t k) const;
+  Routes& routes() { return routes_; }  // of models with experts
   const ThreadScratch& thread(std::size_t index) const { return threads_[index]; }
   std::uint64_t bytes() const { return arena_.size(); }
 
  private:
-  static constexpr std::size_t kBuffers = 5;
+  static constexpr std::size_t kBuffers = 7;
 
   std::uint64_t rows_;
   std::uint64_t widths_[kBuffers] = {};
@@ -47,6 +49,7 @@ class Workspace {
   float* attention_parts_ = nullptr;
   QuantizedRows quantized_;
   TokenRows tokens_;
+  Routes routes_;
   std::vector<ThreadScratch> threads_;
   Arena arena_;
 };

@@ -125,6 +125,7 @@ TEST(FoldsOf, EachFamily) {
   for (const char* model : {"llama", "qwen3", "gemma3"}) {
     EXPECT_THAT(kinds_of_block(model, 1), ElementsAre(kNorm, kValue, kNorm, kUp)) << model;
   }
+  EXPECT_THAT(kinds_of_block("mixtral", 1), ElementsAre(kNorm, kValue, kNorm, kUp, kUp, kUp, kUp));
   EXPECT_THAT(kinds_of_block("gpt2", 1), ElementsAre(kNorm, kValue, kNorm));  // GELU
   EXPECT_THAT(kinds_of_block("bert", 1), ElementsAre(kValue));  // norms after the sums
   EXPECT_THAT(kinds_of_block("t5", 0), ElementsAre(kNorm, kValue, kNorm, kUp));  // ReLU

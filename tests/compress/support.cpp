@@ -47,8 +47,8 @@ std::string golden_model(std::string_view name) {
 }
 
 std::vector<std::string> golden_models() {
-  return {"llama", "llama-tied", "llama3-rope", "qwen3",   "gemma3",
-          "gpt2",  "bert",       "t5",          "t5-gated"};
+  return {"llama", "llama-tied", "llama3-rope", "qwen3",   "gemma3",  "gpt2",
+          "bert",  "t5",         "t5-gated",    "mixtral", "qwen3moe"};
 }
 
 std::vector<Sample> random_samples(const ModelSpec& spec) {

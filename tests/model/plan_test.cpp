@@ -130,7 +130,7 @@ TEST(Families, TableIsConsistent) {
     for (const std::string_view type : family.config_types)
       EXPECT_EQ(find_family_of_config(type), &family);
     for (const std::string_view arch : family.gguf_archs)
-      EXPECT_NE(find_family_of_gguf(arch), nullptr);
+      EXPECT_NE(find_family_of_gguf(arch, family.experts != nullptr), nullptr);
     EXPECT_FALSE(family.hf_class.empty());
     EXPECT_FALSE(family.names.empty());
   }

@@ -64,6 +64,7 @@ TEST_P(SpecOf, GgufKeysAlone) {
   facts.token_types = spec.token_types;
   facts.has_output = spec.has_head && !spec.tied_head;
   facts.gated = spec.main_stack().gated;
+  if (spec.main_stack().experts) facts.dense_layers = spec.main_stack().experts->dense_layers;
   ModelSpec read = spec_from_gguf(metadata, facts);
   // Special tokens are the tokenizer's keys; llama3's scaling is a tensor.
   read.bos = spec.bos;
@@ -147,7 +148,18 @@ TEST(GgufKeys, WhatIsMissingOrUnknown) {
         << key;
   }
   metadata.set_u32("llama.expert_count", 8);
-  EXPECT_THAT(outcome(), AllOf(StartsWith("unsupported"), HasSubstr("expert")));
+  EXPECT_THAT(outcome(), AllOf(StartsWith("malformed"), HasSubstr("expert_used_count")));
+  for (const std::uint32_t used : {0u, 9u}) {
+    metadata.set_u32("llama.expert_used_count", used);
+    EXPECT_THAT(outcome(), AllOf(StartsWith("malformed"), HasSubstr("experts used by a row")));
+  }
+  metadata.set_u32("llama.expert_used_count", 2);
+  EXPECT_EQ(outcome(), "ok");
+  metadata.set_u32("llama.expert_count", 1u << 30);
+  EXPECT_THAT(outcome(), AllOf(StartsWith("malformed"), HasSubstr("experts is 1073741824")));
+  metadata.set_string("general.architecture", "qwen2");
+  metadata.set_u32("qwen2.expert_count", 8);
+  EXPECT_THAT(outcome(), AllOf(StartsWith("unsupported"), HasSubstr("'qwen2' with experts")));
 }
 
 struct Refusal {

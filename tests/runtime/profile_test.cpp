@@ -51,10 +51,22 @@ TEST_P(ProfileTest, CountsTheStepsOfThePlan) {
   profile.stop();
   std::map<std::string, ProfileRow> rows;
   for (const ProfileRow& row : profile.rows(Phase::decode)) rows[std::string(row.op)] = row;
-  for (const char* op : {"attention", "linear attn_qkv", "linear attn_out", "linear ffn_up",
-                         "linear ffn_down", "inputs attn_qkv", "inputs ffn_down", "store"}) {
+  for (const char* op :
+       {"attention", "linear attn_qkv", "linear attn_out", "inputs attn_qkv", "store"}) {
     EXPECT_EQ(rows[op].calls, 3 * layers) << op;
   }
+  // A row takes as many FFNs as it uses experts.
+  std::size_t ffns = 0;
+  std::size_t routers = 0;
+  for (std::uint32_t i = 0; i < layers; ++i) {
+    const StackSpec& stack = *model->spec().decoder;
+    routers += stack.has_experts(i) ? 1 : 0;
+    ffns += stack.has_experts(i) ? stack.experts->used : 1;
+  }
+  for (const char* op : {"linear ffn_up", "linear ffn_down", "inputs ffn_up", "inputs ffn_down"}) {
+    EXPECT_EQ(rows[op].calls, 3 * ffns) << op;
+  }
+  EXPECT_EQ(rows["route"].calls, 3 * routers);
   for (const char* op : {"linear head", "inputs head"}) EXPECT_EQ(rows[op].calls, 3u) << op;
   EXPECT_EQ(rows["linear head"].step_class, StepClass::linear);
   EXPECT_EQ(rows["attention"].step_class, StepClass::matmul);

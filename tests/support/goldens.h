@@ -18,7 +18,7 @@ inline std::string model_path(std::string_view name) {
 }
 
 inline std::vector<std::string> decoder_models() {
-  return {"llama", "llama-tied", "llama3-rope", "qwen3", "gemma3", "gpt2"};
+  return {"llama", "llama-tied", "llama3-rope", "qwen3", "gemma3", "gpt2", "mixtral", "qwen3moe"};
 }
 inline std::vector<std::string> all_models() {
   std::vector<std::string> names = decoder_models();
@@ -53,6 +53,8 @@ constexpr Variant kVariants[] = {
     {"qwen2-window", "variants/qwen2"},
     {"qwen2-types", "variants/qwen2"},
     {"qwen2-yarn-old", "variants/qwen2"},
+    {"mixtral-old", "mixtral"},
+    {"qwen3moe-old", "qwen3moe"},
     {"gemma3-old", "gemma3"},
     {"gemma3-partial", "gemma3"},
     {"gemma3-softcap", "gemma3"},

@@ -148,6 +148,11 @@ void check_allocation(const AllocationRequest& request) {
   if (!spec.has_head || spec.encoder) {
     fail_usage("types are chosen by what they do to predictions: that needs a decoder-only model");
   }
+  if (spec.main_stack().experts) {
+    fail_unsupported("",
+                     "types for a budget cannot be chosen for mixtures of experts yet: name "
+                     "one type");
+  }
   const Ledger checked(request);
 }
 

@@ -62,6 +62,10 @@ void BlockStore::commit(const std::vector<StoredTensor>& tensors) {
                      {"offset", file.size()},
                      {"bytes", tensor.rows.size()},
                      {"error", tensor.error}});
+    if (tensor.tokens) {
+      index.back()["tokens"] = *tensor.tokens;
+      index.back()["starved"] = tensor.starved;
+    }
     file.write(ByteView(tensor.rows));
   }
   file.close();
@@ -86,7 +90,12 @@ BlockStore::StoredBlock BlockStore::open(std::size_t block) const {
                        "rows",
                        false,
                        all.subspan(offset, bytes)};
-      stored.entries.push_back({std::move(view), tensor.at("error").get<double>()});
+      LayerReport layer{view.name, view.dtype, tensor.at("error").get<double>()};
+      if (tensor.contains("tokens")) {
+        layer.tokens = tensor.at("tokens").get<std::uint64_t>();
+        layer.starved = tensor.at("starved").get<bool>();
+      }
+      stored.entries.push_back({std::move(view), std::move(layer)});
     }
   } catch (const Json::exception& error) {
     fail_malformed(path, fmt::format("{}; run without --resume", error.what()));
@@ -102,9 +111,7 @@ std::vector<LayerReport> BlockStore::layers() const {
   std::vector<LayerReport> layers;
   for (const StoredBlock& block : blocks_) {
     for (const Entry& entry : block.entries) {
-      if (entry.tensor.shape.size() == 2) {
-        layers.push_back({entry.tensor.name, entry.tensor.dtype, entry.error});
-      }
+      if (entry.tensor.shape.size() == 2) layers.push_back(entry.layer);
     }
   }
   return layers;

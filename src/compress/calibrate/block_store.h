@@ -5,6 +5,7 @@
 // a block counts once it is there.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,9 @@ struct StoredTensor {
   DType dtype = DType::f32;
   Shape shape;
   std::vector<std::byte> rows;
-  double error = 0.0;  // relative, of the layer's output
+  double error = 0.0;                                  // relative, of the layer's output
+  std::optional<std::uint64_t> tokens = std::nullopt;  // as LayerReport has them
+  bool starved = false;
 };
 
 class BlockStore {
@@ -43,7 +46,7 @@ class BlockStore {
  private:
   struct Entry {
     ModelTensor tensor;
-    double error = 0.0;
+    LayerReport layer;
   };
   struct StoredBlock {
     MappedFile file;

@@ -105,8 +105,14 @@ StatsTap::StatsTap(const Plan& plan, const std::vector<Step>& steps, std::size_t
     : gram_(gram) {
   for (std::size_t i = begin; i < end; ++i) {
     if (steps[i].pieces.empty()) continue;
-    const std::uint64_t k = plan.weights[static_cast<std::size_t>(steps[i].pieces[0].weight)].k;
-    watched_.push_back({&steps[i], InputStats::of_width(k, gram != nullptr)});
+    const WeightRef& ref = plan.weights[static_cast<std::size_t>(steps[i].pieces[0].weight)];
+    watched_.push_back({&steps[i], ref.share, InputStats::of_width(ref.k, gram != nullptr)});
+  }
+}
+
+void StatsTap::expect(std::uint64_t rows) {
+  for (Watched& watched : watched_) {
+    if (watched.share < 1.0) watched.stats.even_share = watched.share * static_cast<double>(rows);
   }
 }
 

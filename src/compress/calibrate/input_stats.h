@@ -9,6 +9,9 @@
 
 namespace halfbyte {
 
+// An expert that gets less than this part of an even share of the rows is starved.
+constexpr double kLeastShare = 0.005;
+
 // Sums over all rows x [k] of one linear step's input.
 struct InputStats {
   // Nothing seen yet.
@@ -24,6 +27,7 @@ struct InputStats {
 
   std::uint64_t k = 0;
   std::uint64_t rows = 0;
+  double even_share = 0.0;        // rows if all experts were used alike; 0: no expert's
   std::vector<double> square;     // of x^2, [k]
   std::vector<double> magnitude;  // of |x|, [k]
   std::vector<float> peak;        // max |x|, [k]
@@ -32,6 +36,8 @@ struct InputStats {
   std::vector<float> mean_square() const;
   std::vector<float> mean_magnitude() const;
   bool finite() const;
+  // An expert that saw so few rows, or none, that they tell nothing of what it will see.
+  bool starved() const { return static_cast<double>(rows) < kLeastShare * even_share; }
 };
 
 // Gathers statistics of the steps of one stack that it is told to watch.
@@ -41,6 +47,8 @@ class StatsTap final : public InputTap {
   // nullptr: there are none.
   StatsTap(const Plan& plan, const std::vector<Step>& steps, std::size_t begin, std::size_t end,
            GramSum* gram);
+  // So many rows will pass: what each expert's even share is a part of.
+  void expect(std::uint64_t rows);
 
   void see(const Step& step, const float* x, std::uint64_t stride, std::uint64_t rows,
            std::uint64_t k, std::size_t thread, Team& team) override;
@@ -51,6 +59,7 @@ class StatsTap final : public InputTap {
  private:
   struct Watched {
     const Step* step;
+    double share;  // of the rows, where it is less than all
     InputStats stats;
   };
   Watched* find(const Step& step);

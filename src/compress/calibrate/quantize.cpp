@@ -9,6 +9,7 @@
 #include "compress/calibrate/block_task.h"
 #include "compress/calibrate/head_inputs.h"
 #include "compress/calibrate/matrix_values.h"
+#include "compress/rtn.h"
 #include "kernels/registry.h"
 
 namespace halfbyte {
@@ -32,7 +33,10 @@ std::vector<Stage> stages_of(const StackPlan& stack, const Block& block, bool se
   if (!sequential) return {{block.begin, block.end}};
   std::vector<Stage> stages;
   for (std::size_t i = block.begin; i < block.end; ++i) {
-    if (!stack.steps[i].pieces.empty()) stages.push_back({i, i + 1});
+    // A router is not quantized: what follows it need not wait for it.
+    if (stack.steps[i].pieces.empty() || stack.steps[i].op == Op::route) continue;
+    const bool routed = i > block.begin && stack.steps[i - 1].op == Op::route;
+    stages.push_back({routed ? i - 1 : i, i + 1});
   }
   return stages;
 }
@@ -54,31 +58,33 @@ class Quantizer {
         notes_(notes),
         runner_(files, options.samples, store.folder(), pool, options.features, [this] { tick(); }),
         blocks_(blocks_of(runner_.plan())) {
+    for (const Sample& sample : options.samples) tokens_ += sample.size();
     if (recipe.needs_gram())
       gram_.emplace(runner_.plan().widest_input(), workers_, options.features);
   }
 
   void run() {
     for (std::size_t i = 0; i < store_.blocks(); ++i) store_.apply(i, files_);
-    done_ = passes_of_block() * store_.blocks() * options_.samples.size();
+    done_ = passes_before(std::min(store_.blocks(), blocks_.size())) * options_.samples.size();
+    total_ = passes_before(blocks_.size()) * options_.samples.size();
     for (std::size_t i = store_.blocks(); i < blocks_.size(); ++i) quantize(blocks_[i]);
     if (store_.blocks() == blocks_.size()) quantize_tables();
   }
 
  private:
-  // Runs over the samples that a block takes.
-  std::size_t passes_of_block() const {
-    const Block& first = blocks_.front();
-    const std::size_t stages =
-        stages_of(runner_.stack_of(first), first, options_.sequential).size();
+  // Runs over the samples that the blocks before `end` take.
+  std::size_t passes_before(std::size_t end) const {
     const bool surveyed = options_.sequential && !recipe_.transforms.empty();
-    return stages + (surveyed ? 1 : 0) + (options_.original_inputs ? 0 : 1);
+    std::size_t passes = end * ((surveyed ? 1 : 0) + (options_.original_inputs ? 0 : 1));
+    for (const Block& block : std::span(blocks_).first(end)) {
+      passes += stages_of(runner_.stack_of(block), block, options_.sequential).size();
+    }
+    return passes;
   }
 
   void tick() {
     ++done_;
-    const std::size_t total = passes_of_block() * blocks_.size() * options_.samples.size();
-    if (progress_) progress_("calibrating", done_, total);
+    if (progress_) progress_("calibrating", done_, total_);
   }
 
   const WeightRef& ref(int weight) const {
@@ -158,6 +164,7 @@ class Quantizer {
   StatsTap watch(const Block& block, const Stage& stage, bool keep) {
     StatsTap tap(runner_.plan(), runner_.stack_of(block).steps, stage.begin, stage.end,
                  gram_ ? &*gram_ : nullptr);
+    tap.expect(tokens_);
     BlockPass pass{.compute = Compute::bf16, .tap = &tap, .keep = keep};
     if (!keep) {
       pass.end = stage.end;
@@ -223,7 +230,9 @@ class Quantizer {
       fail_malformed(files_.checkpoint().path(),
                      fmt::format("the inputs of '{}' are not finite", tasks.front().name));
     }
-    std::vector<MatrixResult> results = method.solve(tasks, inputs, workers_);
+    const bool starved = inputs.starved();
+    std::vector<MatrixResult> results =
+        starved ? rtn_round(tasks, pool_) : method.solve(tasks, inputs, workers_);
     for (std::size_t i = 0; i < tasks.size(); ++i) {
       for (const std::string& note : results[i].notes) {
         notes_.push_back(fmt::format("{}: {}", tasks[i].name, note));
@@ -232,7 +241,9 @@ class Quantizer {
             tasks[i].dtype,
             {tasks[i].n, tasks[i].k},
             std::move(results[i].rows),
-            results[i].error});
+            results[i].error,
+            inputs.even_share > 0.0 ? std::optional(inputs.rows) : std::nullopt,
+            starved});
     }
   }
 
@@ -266,7 +277,9 @@ class Quantizer {
   std::optional<GramSum> gram_;
   std::vector<Block> blocks_;
   std::vector<StoredTensor> results_;
+  std::uint64_t tokens_ = 0;  // of all samples
   std::uint64_t done_ = 0;
+  std::uint64_t total_ = 0;
 };
 
 }  // namespace

@@ -194,11 +194,13 @@ std::function<void()> setup_compress(CLI::App& app) {
   options.method = options.type = options.to = "";  // by what is known when the source is open
   app.add_option("SRC", flags->source, "A folder, a .gguf file or a bundle")->required();
   app.add_option("-o,--out", flags->out, "What to write")->required();
-  app.add_option("--method", options.method,
-                 "rtn, awq, smooth, gptq, int8, several in order: a,b,c; best (default: best with "
-                 "a text, else rtn)");
+  app.add_option(
+      "--method", options.method,
+      "rtn, awq, smooth, gptq, int8, refine, several in order: a,b,c; best (default: best "
+      "with a text, else rtn; w8a8, int8 and w4a8 have their own)");
   app.add_option("--calib", flags->calib, "A text that the model is seen at work on");
-  app.add_option("--calib-ids", flags->calib_ids, "The same as token ids, a sample a line");
+  app.add_option("--calib-ids", flags->calib_ids, "The same as token ids, a sample a line")
+      ->excludes("--calib");
   app.add_option("--calib-tokens", flags->samples.tokens, "Tokens of it to use")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

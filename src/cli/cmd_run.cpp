@@ -45,9 +45,8 @@ void run(RunOptions options) {
   const std::string prompt = options.prompt.empty() ? read_stdin() : options.prompt;
   const LoadedModel loaded = load_model(options.model, options.runtime);
   if (!loaded.model->spec().decoder) {
-    fail_usage(fmt::format(
-        "{} is an encoder and does not generate text; use 'halfbyte embed' or 'halfbyte logits'",
-        options.model));
+    fail_usage(fmt::format("{} is an encoder and does not generate text; use 'halfbyte logits'",
+                           options.model));
   }
   const Tokenizer tokenizer = need_tokenizer(*loaded.model);
   const std::vector<TokenId> tokens =

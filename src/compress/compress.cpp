@@ -161,14 +161,16 @@ CompressReport compress_calibrated(WriteRequest write,
   return report;
 }
 
-Recipe recipe_of(const CompressOptions& options, const ModelSpec& spec) {
-  Recipe recipe = parse_recipe(options.method);
-  if (recipe.refiner == nullptr || can_refine(make_plan(spec))) return recipe;
-  if (spec.main_stack().experts && options.method != kBestMethod) {
-    fail_unsupported("", "refine cannot train mixtures of experts yet: leave it out");
+// `best` does without what cannot be refined; whoever asks for refine is told.
+void check_refiner(const CompressOptions& options, const ModelSpec& spec, const TypePolicy& policy,
+                   Recipe& recipe) {
+  if (recipe.refiner == nullptr) return;
+  const std::string obstacle = refine_obstacle(make_plan(spec), *policy.matrix, policy.rules);
+  if (obstacle.empty()) return;
+  if (options.method != kBestMethod) {
+    fail_unsupported("", fmt::format("refine cannot {} yet: leave it out", obstacle));
   }
-  if (options.method == kBestMethod) recipe.refiner = nullptr;
-  return recipe;
+  recipe.refiner = nullptr;
 }
 
 void check_text(const CompressOptions& options, const Recipe& recipe) {
@@ -202,11 +204,12 @@ CompressReport compress(const ModelFiles& source, const Tokenizer* tokenizer,
                         const std::string& out, const CompressOptions& options, ThreadPool& pool,
                         const ProgressSink& progress) {
   const auto start = std::chrono::steady_clock::now();
-  Recipe recipe = recipe_of(options, source.spec());
+  Recipe recipe = parse_recipe(options.method);
   const Target& target = need_target(options.to);
   const std::string type = recipe.type(options.type);
   const TypePolicy policy = policy_of(options, type, source.spec(), target);
   recipe.rules = policy.rules;
+  check_refiner(options, source.spec(), policy, recipe);
   check_holds(target, *policy.matrix);
   check_options(options, target);
   check_text(options, recipe);

@@ -41,7 +41,7 @@ std::uint64_t common_group(const Target& target, const std::vector<TensorJob>& j
   const std::string advice =
       group == 0
           ? fmt::format("rows of {} are no multiple of 32: choose another format", other.shape[1])
-          : fmt::format("choose a type with groups of {} (rows of {})", group, other.shape[1]);
+          : fmt::format("choose a type with groups of {}, which divide all rows", group);
   fail_usage(fmt::format("{} holds matrices of one type, but {} is {} and {} is {}: {}",
                          target.name, first.own, name(first.dtype), other.own, name(other.dtype),
                          advice));

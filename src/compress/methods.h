@@ -83,9 +83,8 @@ struct Recipe {
   std::string type(std::string_view asked) const;
 };
 // Round to nearest where only transforms are named. "best" is what proved best on every grid
-// (docs/compression.md); whoever knows the model leaves its refinement out where can_refine() says
-// no. Fails with kUsage for an unknown name, two solvers, or a transform after
-// the solver.
+// (docs/compression.md); whoever knows the model leaves its refinement out where refine_obstacle()
+// says so. Fails with kUsage for an unknown name, two solvers, or a transform after the solver.
 Recipe parse_recipe(std::string_view names);
 
 }  // namespace halfbyte

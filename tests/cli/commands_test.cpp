@@ -172,7 +172,7 @@ TEST_F(Commands, ChatRefusesABaseModel) {
 TEST_F(Commands, RunOnAnEncoderSaysWhatToUse) {
   const Outcome outcome = program_.run({"run", model("bert"), "hello"});
   EXPECT_EQ(outcome.exit, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("embed"));
+  EXPECT_THAT(outcome.err, HasSubstr("halfbyte logits"));
 }
 
 TEST_F(Commands, RunOnAnEncoderDecoder) {

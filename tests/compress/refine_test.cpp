@@ -261,6 +261,18 @@ TEST_F(Refine, BestRefinesWhereItCan) {
   }
 }
 
+TEST_F(Refine, WhatItCannotServeIsRefusedBeforeAnyWork) {
+  for (const auto& [model, type] :
+       {std::pair("t5", "q4_0"), std::pair("llama", "w4a8"), std::pair("mixtral", "q4_0")}) {
+    const CompressOptions options{.method = "gptq,refine", .type = type, .to = "bundle"};
+    EXPECT_THAT(test::message(ErrorCode::kUnsupported, [&] { run(model, "refused", options); }),
+                HasSubstr("leave it out"))
+        << model;
+    EXPECT_FALSE(std::filesystem::exists(folder_ / ".refused.work"));
+  }
+  EXPECT_NO_THROW(run("llama", "best", {.method = "best", .type = "w4a8", .to = "bundle"}));
+}
+
 TEST(Recipes, RefineComesAfterTheSolver) {
   EXPECT_EQ(parse_recipe("refine").names(), "rtn,refine");
   EXPECT_EQ(parse_recipe("awq,gptq,refine").names(), "awq,gptq,refine");

@@ -30,8 +30,7 @@ class GroupMaker {
     for (const Block& block : blocks) {
       for (std::size_t i = block.begin; i < block.end; ++i) {
         const Step& step = plan_.decoder.steps[i];
-        add(block.index + 1, &step, matrices_of(step, false));
-        add(block.index + 1, &step, matrices_of(step, true));
+        for (const Piece& piece : step.pieces) add(block.index + 1, &step, {piece.weight});
       }
     }
     if (job_of(plan_.head).role == Role::head) add(blocks.size() + 1, nullptr, {plan_.head});
@@ -47,16 +46,6 @@ class GroupMaker {
     std::vector<int> weights;
     for (const Piece& piece : step.pieces) {
       if (job_of(piece.weight).role == Role::embedding) weights.push_back(piece.weight);
-    }
-    return weights;
-  }
-
-  std::vector<int> matrices_of(const Step& step, bool values) const {
-    std::vector<int> weights;
-    for (const Piece& piece : step.pieces) {
-      if (job_of(piece.weight).own.ends_with("attn_v.weight") == values) {
-        weights.push_back(piece.weight);
-      }
     }
     return weights;
   }

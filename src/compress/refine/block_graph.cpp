@@ -29,10 +29,12 @@ const BlockGraph::Row* BlockGraph::find_row(Op op) {
   return found != std::end(kRows) ? found : nullptr;
 }
 
-bool BlockGraph::serves(const StackPlan& stack) {
-  return stack.relative_bias == kNoWeight &&
-         std::all_of(stack.steps.begin(), stack.steps.end(),
-                     [](const Step& step) { return find_row(step.op) != nullptr; });
+std::string_view BlockGraph::obstacle(const StackPlan& stack) {
+  if (stack.relative_bias != kNoWeight) return "relative position biases";
+  if (stack.spec.experts) return "mixtures of experts";
+  const bool all = std::all_of(stack.steps.begin(), stack.steps.end(),
+                               [](const Step& step) { return find_row(step.op) != nullptr; });
+  return all ? "" : "cross attention";
 }
 
 namespace {
@@ -52,13 +54,8 @@ BlockGraph::BlockGraph(const Plan& plan, const StackPlan& stack, const Block& bl
       workers_(workers),
       ropes_(stack.spec),
       saved_(steps_.size()) {
-  if (stack.relative_bias != kNoWeight) {
-    fail_unsupported("", "refine cannot train blocks with relative position biases yet");
-  }
-  for (const Step& step : steps_) {
-    if (find_row(step.op) == nullptr) {
-      fail_unsupported("", "refine cannot train blocks with cross attention yet");
-    }
+  if (const std::string_view found = obstacle(stack); !found.empty()) {
+    fail_unsupported("", fmt::format("refine cannot train {} yet", found));
   }
   for (const Buffer buffer : kBuffers) {
     widths_[static_cast<std::size_t>(buffer)] = plan.width_of(buffer);

@@ -6,6 +6,7 @@
 #include <array>
 #include <functional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "compress/calibrate/block_runner.h"
@@ -30,8 +31,8 @@ class BlockGraph {
   // kUnsupported where the block holds a step that has no adjoint.
   BlockGraph(const Plan& plan, const StackPlan& stack, const Block& block, std::uint64_t longest,
              const RowOps& ops, DenseWorkers& workers);
-  // All blocks of the stack can be trained.
-  static bool serves(const StackPlan& stack);
+  // What blocks of the stack have that cannot be trained; "" where there is nothing.
+  static std::string_view obstacle(const StackPlan& stack);
 
   // Weights by their index in the plan. Residual rows [rows of all samples, width] after the block,
   // given those before it; valid until the next call. What backward() needs is kept if `train`.

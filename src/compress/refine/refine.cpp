@@ -25,11 +25,16 @@ constexpr float kRate = 0.4f;         // of shifts: steps begin at kRate / kIter
 constexpr float kScaleRate = 0.02f;   // of scales, as part of them, beside that of shifts
 constexpr double kLeastSize = 1e-12;  // of a row's mean square
 
-const Grid& need_grid(DType dtype, ScaleRules rules) {
+// nullptr for types whose codes are not learned; scales of whole rows are not.
+const Grid* grid_of(DType dtype, ScaleRules rules) {
   const Grid* const grid = find_grid(dtype, rules);
-  // Scales of whole rows are not learned.
-  if (grid == nullptr || grid->row_scale != nullptr) {
-    fail_usage(fmt::format("refine cannot choose codes of {} yet", name(dtype)));
+  return grid != nullptr && grid->row_scale == nullptr ? grid : nullptr;
+}
+
+const Grid& need_grid(DType dtype, ScaleRules rules) {
+  const Grid* const grid = grid_of(dtype, rules);
+  if (grid == nullptr) {
+    fail_unsupported("", fmt::format("refine cannot choose codes of {} yet", name(dtype)));
   }
   return *grid;
 }
@@ -171,8 +176,13 @@ class Refiner {
 
 }  // namespace
 
-bool can_refine(const Plan& plan) {
-  return BlockGraph::serves(plan.encoder) && BlockGraph::serves(plan.decoder);
+std::string refine_obstacle(const Plan& plan, DType type, ScaleRules rules) {
+  for (const StackPlan* stack : {&plan.encoder, &plan.decoder}) {
+    const std::string_view obstacle = BlockGraph::obstacle(*stack);
+    if (!obstacle.empty()) return fmt::format("train {}", obstacle);
+  }
+  const bool learned = !is_quantized(type) || grid_of(type, rules) != nullptr;
+  return learned ? "" : fmt::format("choose codes of {}", name(type));
 }
 
 void refine_block(RefineTask& task) {

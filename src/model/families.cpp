@@ -10,7 +10,7 @@ namespace {
 
 using Names = std::string_view;
 
-// Llama, Mistral, Qwen2, Qwen3: one naming.
+// Llama, Mistral, Qwen2, Qwen3: one naming, which mixtures of experts add to.
 constexpr NameRule kLlamaNames[] = {
     {"model.embed_tokens", "token_embd"},
     {"model.norm", "output_norm"},
@@ -29,39 +29,26 @@ constexpr NameRule kLlamaNames[] = {
     {"model.layers.{}.self_attn.rotary_emb.inv_freq", ""},
 };
 
+template <std::size_t A, std::size_t B>
+constexpr std::array<NameRule, A + B> joined(const NameRule (&first)[A],
+                                             const NameRule (&second)[B]) {
+  std::array<NameRule, A + B> all{};
+  std::copy_n(first, A, all.begin());
+  std::copy_n(second, B, all.begin() + A);
+  return all;
+}
+
 // Experts are named as in GGUF files before their matrices were stacked.
-constexpr NameRule kMixtralNames[] = {
-    {"model.embed_tokens", "token_embd"},
-    {"model.norm", "output_norm"},
-    {"lm_head", "output"},
-    {"model.layers.{}.input_layernorm", "blk.{}.attn_norm"},
-    {"model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
-    {"model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
-    {"model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
-    {"model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
-    {"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
+constexpr NameRule kMixtralExpertNames[] = {
     {"model.layers.{}.block_sparse_moe.gate", "blk.{}.ffn_gate_inp"},
     {"model.layers.{}.block_sparse_moe.experts.{}.w1", "blk.{}.ffn_gate.{}"},
     {"model.layers.{}.block_sparse_moe.experts.{}.w3", "blk.{}.ffn_up.{}"},
     {"model.layers.{}.block_sparse_moe.experts.{}.w2", "blk.{}.ffn_down.{}"},
 };
+constexpr auto kMixtralNames = joined(kLlamaNames, kMixtralExpertNames);
 
 // Qwen2-MoE, Qwen3-MoE and OLMoE; some layers may have a plain FFN.
-constexpr NameRule kQwenMoeNames[] = {
-    {"model.embed_tokens", "token_embd"},
-    {"model.norm", "output_norm"},
-    {"lm_head", "output"},
-    {"model.layers.{}.input_layernorm", "blk.{}.attn_norm"},
-    {"model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
-    {"model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
-    {"model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
-    {"model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
-    {"model.layers.{}.self_attn.q_norm", "blk.{}.attn_q_norm"},
-    {"model.layers.{}.self_attn.k_norm", "blk.{}.attn_k_norm"},
-    {"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
-    {"model.layers.{}.mlp.gate_proj", "blk.{}.ffn_gate"},
-    {"model.layers.{}.mlp.up_proj", "blk.{}.ffn_up"},
-    {"model.layers.{}.mlp.down_proj", "blk.{}.ffn_down"},
+constexpr NameRule kQwenExpertNames[] = {
     {"model.layers.{}.mlp.gate", "blk.{}.ffn_gate_inp"},
     {"model.layers.{}.mlp.experts.{}.gate_proj", "blk.{}.ffn_gate.{}"},
     {"model.layers.{}.mlp.experts.{}.up_proj", "blk.{}.ffn_up.{}"},
@@ -71,6 +58,7 @@ constexpr NameRule kQwenMoeNames[] = {
     {"model.layers.{}.mlp.shared_expert.up_proj", "blk.{}.ffn_up_shexp"},
     {"model.layers.{}.mlp.shared_expert.down_proj", "blk.{}.ffn_down_shexp"},
 };
+constexpr auto kQwenMoeNames = joined(kLlamaNames, kQwenExpertNames);
 
 constexpr NameRule kGemma3Names[] = {
     {"model.embed_tokens", "token_embd"},

@@ -1,4 +1,4 @@
-// What gets a type of its own: matrices that read the same inputs, and the tables at both ends.
+// What gets a type of its own: each matrix, and the tables at both ends.
 #pragma once
 
 #include <string>
@@ -20,7 +20,6 @@ struct Group {
 };
 
 // Of a decoder. `jobs`: all tensors as they would be written; `fixed` roles are in no group.
-// Values, which errors spread from, stand apart from queries and keys.
 std::vector<Group> make_groups(const Plan& plan, const std::vector<TensorJob>& jobs,
                                const Target& target, const std::vector<Role>& fixed);
 

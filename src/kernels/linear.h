@@ -8,21 +8,40 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/generic/compiler.h"
 #include "kernels/packed_matrix.h"
 
 namespace halfbyte {
 
-// Inputs quantized to 8 bits in groups of 32: x[m, i] ~ scales[m, i/32] * codes[m, i], with
-// scale = max|x| / 127 over the group and codes rounded to nearest, ties to even, in [-127, 127].
-// sums[m, g] = sum of the codes of the g-th 16 inputs (to subtract offsets and mins).
-// k is a multiple of 32; rows follow each other without gaps; codes are 64-byte aligned.
+// Inputs quantized to 8 bits in groups of 32: x[m, i] ~ scale * code, with scale = max|x| / 127
+// over the group and codes rounded to nearest, ties to even, in [-127, 127]; with them the sums of
+// the codes of each 16 inputs (to subtract offsets and mins). k is a multiple of 32.
+//
+// All lie in the order in which kernels read them: blocks of 16 rows (the last one of those that
+// are left), in which inputs come first and rows last. One row is thus as if there were no blocks.
 struct QuantizedRows {
   std::size_t rows = 0;
   std::size_t k = 0;
-  std::int8_t* codes = nullptr;  // [rows, k]
-  float* scales = nullptr;       // [rows, k/32]
-  std::int32_t* sums = nullptr;  // [rows, k/16]
+  std::int8_t* codes = nullptr;  // [block][k/4][rows of the block][4], 64-byte aligned
+  float* scales = nullptr;       // [block][k/32][rows of the block]
+  std::int32_t* sums = nullptr;  // [block][k/16][rows of the block]
 };
+constexpr std::size_t kQuantizedRows = 16;  // a block
+
+// A row, and those after it in its block: inputs [4 s, 4 s + 4) at codes + 4 s * stride, the scale
+// of group g at scales[g * stride], sum j at sums[j * stride].
+struct QuantizedRow {
+  std::int8_t* codes;
+  float* scales;
+  std::int32_t* sums;
+  std::size_t stride;  // rows of the block
+};
+HALFBYTE_INLINE QuantizedRow quantized_row(const QuantizedRows& x, std::size_t row) {
+  const std::size_t block = row / kQuantizedRows * kQuantizedRows;
+  const std::size_t left = x.rows - block;
+  return {x.codes + block * x.k + (row - block) * 4, x.scales + block * (x.k / 32) + row - block,
+          x.sums + block * (x.k / 16) + row - block, left < kQuantizedRows ? left : kQuantizedRows};
+}
 
 // Inputs rounded to bfloat16, in the order in which tiles read them: blocks of 16 rows; in a block
 // steps of 32 inputs; in a step [16 rows][32 inputs]. Inputs past k in the last step are zero, rows
@@ -98,8 +117,8 @@ using LinearBf16 = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uin
 // Bytes of scratch that any linear kernel may use for k inputs.
 std::size_t linear_scratch_bytes(std::uint64_t k);
 
-// What kernels put there, for all instruction sets: a tile of rows in the order of use and, in
-// prefill, a slab of decoded weights: kSlabPanels panels of kSlabCodes inputs (codes and scales) or
+// What kernels put there, for all instruction sets: a tile of rows and, in prefill, a slab of
+// decoded weights: kSlabPanels panels of kSlabCodes inputs (codes and scales) or
 // kSlabInputs inputs (f32). A slab stays in the L2 cache while all rows pass.
 constexpr std::size_t kDecodeRows = 16;  // that share one read of the weights
 constexpr std::size_t kTileRows = 16;

@@ -81,11 +81,10 @@ struct AttentionOps {
 
 // The other functions of one instruction set.
 struct RowOps {
-  // codes, scales and sums of rows [begin, end) of x ([rows, k], x_stride floats apart). Every ISA
-  // gives the same bits (reference/row_ops_quantize.cpp has the formula). A group with an infinity
-  // or a NaN gets scale NaN and codes 0.
-  void (*quantize_rows)(const float* x, std::size_t x_stride, std::size_t begin, std::size_t end,
-                        const QuantizedRows& out) noexcept;
+  // Row `row` of out (all its members are set) = x [k] in groups of 32. Every ISA gives the same
+  // bits (reference/row_ops_quantize.cpp has the formula). A group with an infinity or a NaN gets
+  // scale NaN and codes 0.
+  void (*quantize_groups)(const float* x, std::size_t row, const QuantizedRows& out) noexcept;
   // Row `row` of out (all its members are set) = x [k] with one scale, without the inputs whose
   // magnitude is `outliers` at least, where out has room for those. Every ISA gives the same bits.
   // A row with an infinity or a NaN gets scale NaN, codes 0 and no outliers.
@@ -115,7 +114,7 @@ struct RowOps {
   // In place: x = exp(x - max) / sum. n >= 1. All -inf gives NaN.
   void (*softmax)(float* x, std::size_t n) noexcept;
   // Stores f32 [n] as the cache's type (f32, f16, q8_0: n a multiple of 32). f16 rounds to nearest
-  // even; q8_0 has the codes of quantize_rows and its scale as f16.
+  // even; q8_0 has the codes of quantize_groups and its scale as f16.
   void (*store_cache)(const float* x, std::size_t n, DType dtype, std::byte* dst) noexcept;
 };
 

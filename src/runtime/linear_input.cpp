@@ -141,12 +141,7 @@ LinearInput InputPreparer::own(const Step& step, const float* x, std::uint64_t k
 // A transformed row in the other forms.
 void InputPreparer::convert(const float* x, std::uint64_t row, const InputKinds& kinds,
                             const LinearInput& input) const {
-  if (kinds.int8) {
-    const QuantizedRows& out = input.int8;
-    const QuantizedRows one{1, out.k, out.codes + row * out.k, out.scales + row * (out.k / 32),
-                            out.sums + row * (out.k / 16)};
-    ops_.quantize_rows(x, out.k, 0, 1, one);
-  }
+  if (kinds.int8) ops_.quantize_groups(x, row, input.int8);
   if (kinds.token) ops_.quantize_token(x, row, kinds.outliers, input.token);
   if (kinds.bf16) ops_.store_bf16(x, row, input.bf16);
 }

@@ -143,7 +143,7 @@ struct Inputs {
     std::minstd_rand random(seed);
     std::normal_distribution<float> normal;
     for (float& f : x) f = normal(random);
-    for (std::size_t g = 0; g < scales.size(); ++g) quantize(g);
+    for (std::size_t g = 0; g < scales.size() && k % 32 == 0; ++g) quantize(g / (k / 32), g);
     round();
   }
   // The rows as bfloat16 tiles. Rows that do not exist are NaN: no kernel may let them through.
@@ -185,19 +185,33 @@ struct Inputs {
   }
   Bf16Rows bf16() { return {rows, k, words.get()}; }
   QuantizedRows quantized() { return {rows, k, codes.get(), scales.data(), sums.data()}; }
+  // What quantized() holds of input i of a row.
+  std::int8_t& code(std::size_t row, std::size_t i) {
+    const QuantizedRow at = quantized_row(quantized(), row);
+    return at.codes[i / 4 * 4 * at.stride + i % 4];
+  }
+  float& scale(std::size_t row, std::size_t i) {
+    const QuantizedRow at = quantized_row(quantized(), row);
+    return at.scales[i / 32 * at.stride];
+  }
+  std::int32_t& sum(std::size_t row, std::size_t i) {
+    const QuantizedRow at = quantized_row(quantized(), row);
+    return at.sums[i / 16 * at.stride];
+  }
 
  private:
-  void quantize(std::size_t group) {
+  void quantize(std::size_t row, std::size_t group) {
     float largest = 0;
     for (std::size_t i = group * 32; i < group * 32 + 32; ++i) {
       largest = std::max(largest, std::abs(x[i]));
     }
-    scales[group] = largest / 127.0f;
     for (std::size_t i = group * 32; i < group * 32 + 32; ++i) {
+      const std::size_t input = i - row * k;
+      scale(row, input) = largest / 127.0f;
       // The extreme value twice a group, so that integer sums reach far.
-      const float code = i % 16 == 3 ? 127.0f : std::nearbyint(x[i] / scales[group]);
-      codes.get()[i] = static_cast<std::int8_t>(code);
-      sums[i / 16] += codes.get()[i];
+      const float value = i % 16 == 3 ? 127.0f : std::nearbyint(x[i] / (largest / 127.0f));
+      code(row, input) = static_cast<std::int8_t>(value);
+      sum(row, input) += code(row, input);
     }
   }
 };

@@ -70,7 +70,7 @@ Exact exact(const LinearKernel& kernel, const float* weights, Inputs& inputs, st
     double x = static_cast<double>(inputs.x[at]);
     double weight = static_cast<double>(weights[i]);
     if (kernel.int8 != nullptr) {
-      x = static_cast<double>(inputs.scales[at / 32]) * inputs.codes.get()[at];
+      x = static_cast<double>(inputs.scale(row, i)) * inputs.code(row, i);
     } else if (kernel.token != nullptr) {
       x = inputs.by_token(row, i);
     } else if (kernel.bf16 != nullptr) {
@@ -155,9 +155,11 @@ TEST_P(LinearTest, RowsDoNotDependOnTheirNumberOrPhase) {
   for (const std::size_t row : {0u, 5u, 22u}) {
     Inputs one(1, k);
     std::copy_n(inputs.x.data() + row * k, k, one.x.data());
-    std::copy_n(inputs.codes.get() + row * k, k, one.codes.get());
-    std::copy_n(inputs.scales.data() + row * (k / 32), k / 32, one.scales.data());
-    std::copy_n(inputs.sums.data() + row * (k / 16), k / 16, one.sums.data());
+    for (std::size_t i = 0; i < k && k % 32 == 0; ++i) {
+      one.code(0, i) = inputs.code(row, i);
+      one.scale(0, i) = inputs.scale(row, i);
+      one.sum(0, i) = inputs.sum(row, i);
+    }
     one.round();
     const std::vector<float> alone = run(kernel, packed.matrix, one);
     for (std::size_t o = 0; o < n; ++o) EXPECT_EQ(alone[o], together[row * (n + 3) + o]);
@@ -198,11 +200,12 @@ TEST_P(LinearTest, ExtremeCodesDoNotSaturate) {
     }
     const Packed packed(file.view);
     Inputs inputs(2, k);
-    for (std::size_t i = 0; i < 2 * k; ++i) {
-      inputs.codes.get()[i] = static_cast<std::int8_t>(i < k ? 127 : -127);
-    }
-    for (std::size_t i = 0; i < inputs.sums.size(); ++i) {
-      inputs.sums[i] = i < k / 16 ? 16 * 127 : -16 * 127;
+    for (std::size_t row = 0; row < 2; ++row) {
+      const int code = row == 0 ? 127 : -127;
+      for (std::size_t i = 0; i < k; ++i) {
+        inputs.code(row, i) = static_cast<std::int8_t>(code);
+        inputs.sum(row, i) = 16 * code;
+      }
     }
     std::vector<float> weights(n * k);
     decode_rows(file.view, 0, n, weights.data());

@@ -1,4 +1,4 @@
-// quantize_rows and store_cache: the same bits on every instruction set, and the contract's own
+// quantize_groups and store_cache: the same bits on every instruction set, and the contract's own
 // words checked on the reference.
 #include <cmath>
 #include <cstdint>
@@ -83,19 +83,22 @@ class QuantizeTest : public ::testing::TestWithParam<RowKernel> {
 TEST_P(QuantizeTest, SameBitsAsTheReference) {
   for (std::size_t groups : {1, 2, 3, 18, 64, 67}) {
     const std::size_t k = groups * 32;
-    constexpr std::size_t kRows = 3;
+    constexpr std::size_t kRows = kQuantizedRows + 3;
     const std::size_t stride = k + 5;
     std::vector<float> x = groups_of_all_kinds((kRows * stride) / 32 + 1);
     x.insert(x.begin(), 0.0f);  // unaligned
     Quantized expected(kRows, k);
     Quantized actual(kRows, k);
-    reference::quantize_rows(x.data() + 1, stride, 0, kRows, expected.view(kRows, k));
-    ops().quantize_rows(x.data() + 1, stride, 0, kRows, actual.view(kRows, k));
+    for (std::size_t row = 0; row < kRows; ++row) {
+      reference::quantize_groups(x.data() + 1 + row * stride, row, expected.view(kRows, k));
+      ops().quantize_groups(x.data() + 1 + row * stride, row, actual.view(kRows, k));
+    }
     EXPECT_TRUE(actual.same(expected)) << groups << " groups";
     Quantized split(kRows, k);
-    ops().quantize_rows(x.data() + 1, stride, 1, kRows, split.view(kRows, k));
-    EXPECT_EQ(split.codes[0], 99) << "a row before `begin` was written";
-    ops().quantize_rows(x.data() + 1, stride, 0, 1, split.view(kRows, k));
+    for (std::size_t row = kRows; row-- > 1;)
+      ops().quantize_groups(x.data() + 1 + row * stride, row, split.view(kRows, k));
+    EXPECT_EQ(split.codes[0], 99) << "a row not asked for was written";
+    ops().quantize_groups(x.data() + 1, 0, split.view(kRows, k));
     EXPECT_TRUE(split.same(expected));
   }
 }
@@ -104,7 +107,7 @@ TEST_P(QuantizeTest, KeepsTheContract) {
   const std::size_t groups = 660;
   const std::vector<float> x = groups_of_all_kinds(groups);
   Quantized q(1, groups * 32);
-  ops().quantize_rows(x.data(), x.size(), 0, 1, q.view(1, x.size()));
+  ops().quantize_groups(x.data(), 0, q.view(1, x.size()));
   for (std::size_t g = 0; g < groups; ++g) {
     const float* group = x.data() + g * 32;
     float max = 0.0f;

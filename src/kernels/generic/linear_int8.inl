@@ -16,46 +16,47 @@ inline std::byte* align_line(std::byte* p) {
   return past == 0 ? p : p + (kLine - past);
 }
 
-// R rows of the input in the order of use, for each group: codes [R][32], start values of the
-// integer sums [halves][R], scales [R], and sum * scale for the mins [halves][R].
+// Groups of some rows that follow each other in a block of the inputs: codes and scales as they lie
+// there, and, of each group, start values of the integer sums and sum * scale for the mins, both
+// [halves][stride].
 struct Tile {
-  std::int8_t* codes;
+  const std::int8_t* codes;
+  const float* scales;
   std::int32_t* starts;
-  float* scales;
   float* mins;
+  std::size_t stride;  // rows of the block
+
+  HALFBYTE_INLINE Tile from_row(std::size_t row) const {
+    return {codes + 4 * row, scales + row, starts + row, mins + row, stride};
+  }
 };
 
-// Room for `rows` rows of `groups` groups at the front of scratch; returns what follows it.
-inline std::byte* place_tile(std::byte* scratch, std::size_t rows, std::size_t groups, Tile& tile) {
+// Room for a tile's own parts at the front of scratch; returns what follows it.
+inline std::byte* place_tile(std::byte* scratch, std::size_t groups, Tile& tile) {
   std::byte* p = align_line(scratch);
-  tile.codes = reinterpret_cast<std::int8_t*>(p);
-  p += rows * groups * 32;
   tile.starts = reinterpret_cast<std::int32_t*>(p);
-  p += rows * groups * 2 * sizeof(std::int32_t);
-  tile.scales = reinterpret_cast<float*>(p);
-  p += rows * groups * sizeof(float);
+  p += kQuantizedRows * groups * 2 * sizeof(std::int32_t);
   tile.mins = reinterpret_cast<float*>(p);
-  return align_line(p + rows * groups * 2 * sizeof(float));
+  return align_line(p + kQuantizedRows * groups * 2 * sizeof(float));
 }
 
-// Groups [first, first + groups) of rows [first_row, first_row + R).
-template <int R, int Halves>
-void fill_tile(const QuantizedRows& x, std::size_t first_row, std::size_t first, std::size_t groups,
-               std::int32_t offset, const Tile& tile) {
-  for (std::size_t r = 0; r < R; ++r) {
-    const std::size_t before = (first_row + r) * (x.k / 32) + first;
-    const std::int8_t* codes = x.codes + before * 32;
-    const float* scales = x.scales + before;
-    const std::int32_t* sums = x.sums + before * 2;
-    for (std::size_t g = 0; g < groups; ++g) {
-      std::memcpy(tile.codes + (g * R + r) * 32, codes + 32 * g, 32);
-      const float scale = scales[g];
-      tile.scales[g * R + r] = scale;
-      for (std::size_t h = 0; h < Halves; ++h) {
-        const std::int32_t sum = Halves == 2 ? sums[2 * g + h] : sums[2 * g] + sums[2 * g + 1];
-        tile.starts[(g * Halves + h) * R + r] = -offset * sum;
-        tile.mins[(g * Halves + h) * R + r] = static_cast<float>(sum) * scale;
-      }
+// Groups [first, first + groups) of the block of rows that begins with `row`.
+template <int Halves, bool HasMin>
+void fill_tile(const QuantizedRows& x, std::size_t row, std::size_t first, std::size_t groups,
+               std::int32_t offset, Tile& tile) {
+  const QuantizedRow from = quantized_row(x, row);
+  const std::size_t stride = from.stride;
+  tile.codes = from.codes + 32 * first * stride;
+  tile.scales = from.scales + first * stride;
+  tile.stride = stride;
+  const std::int32_t* sums = from.sums + 2 * first * stride;
+  for (std::size_t i = 0; i < groups * Halves; ++i) {
+    const float* scales = tile.scales + i / Halves * stride;
+    const std::int32_t* half = sums + 2 / Halves * i * stride;
+    for (std::size_t r = 0; r < stride; ++r) {
+      const std::int32_t sum = Halves == 2 ? half[r] : half[r] + half[stride + r];
+      tile.starts[i * stride + r] = -offset * sum;
+      if constexpr (HasMin) tile.mins[i * stride + r] = static_cast<float>(sum) * scales[r];
     }
   }
 }
@@ -157,23 +158,34 @@ void decode_panel(const Blocks<L>& blocks, const std::byte* packed, std::size_t 
   }
 }
 
-// Adds one group's part of R rows to their sums.
-template <Shape S, int R>
+// R rows that a loop computes. Alone: the block has no other; its stride is a constant then.
+template <int R, bool Alone = false>
+struct TileShape {
+  static constexpr int kRows = R;
+  static HALFBYTE_INLINE std::size_t stride(const Tile& tile) { return Alone ? 1 : tile.stride; }
+};
+
+// Adds one group's part of some rows to their sums.
+template <Shape S, typename Rows>
 HALFBYTE_INLINE void add_group(const Group& group, const Tile& tile, std::size_t g,
                                typename V::Float* sums) {
   constexpr int kSteps = 8 / S.halves;
-  unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
-    const std::int8_t* codes = tile.codes + (g * R + r) * 32;
-    const float scale = tile.scales[g * R + r];
-    unroll<S.halves>([&](auto h) HALFBYTE_INLINE_LAMBDA {
-      constexpr int kFirst = decltype(h)::value * kSteps;
-      const std::size_t at = (g * S.halves + h) * R + r;
-      const typename V::Int dot = V::template dot<S.bits, kFirst, kSteps>(
-          V::broadcast_int(tile.starts + at), group.codes, codes);
-      sums[r] =
-          V::multiply_add(V::to_float(dot), V::mul(group.scales[h], V::broadcast(scale)), sums[r]);
+  constexpr int R = Rows::kRows;
+  const std::size_t stride = Rows::stride(tile);
+  const std::int8_t* codes = tile.codes + 32 * g * stride;
+  const float* scales = tile.scales + g * stride;
+  unroll<S.halves>([&](auto h) HALFBYTE_INLINE_LAMBDA {
+    constexpr int kFirst = decltype(h)::value * kSteps;
+    const std::size_t at = (g * S.halves + h) * stride;
+    typename V::Int dots[R];
+    unroll<R>([&](auto r)
+                  HALFBYTE_INLINE_LAMBDA { dots[r] = V::broadcast_int(tile.starts + at + r); });
+    V::template add_products<S.bits, kFirst, kSteps>(group.codes, codes, stride, dots);
+    unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
+      const typename V::Float scale = V::mul(group.scales[h], V::broadcast(scales[r]));
+      sums[r] = V::multiply_add(V::to_float(dots[r]), scale, sums[r]);
       if constexpr (S.has_min) {
-        sums[r] = V::subtract_product(group.mins[h], V::broadcast(tile.mins[at]), sums[r]);
+        sums[r] = V::subtract_product(group.mins[h], V::broadcast(tile.mins[at + r]), sums[r]);
       }
     });
   });
@@ -193,9 +205,10 @@ inline Target target_of(const PackedMatrix& w, const LinearOutput& out, std::siz
 }
 
 // y = (Continue: y +) the sum of `groups` groups.
-template <typename Source, int R, bool Continue>
+template <typename Source, typename Rows, bool Continue>
 void panel_times_rows(Source source, std::size_t groups, const Tile& tile, const Target& to) {
   constexpr int kTogether = Source::kTogether;
+  constexpr int R = Rows::kRows;
   typename V::Float sums[kTogether][R];
   const auto each_sum = [&](const auto& fn) HALFBYTE_INLINE_LAMBDA {
     unroll<kTogether>([&](auto p) HALFBYTE_INLINE_LAMBDA {
@@ -214,7 +227,7 @@ void panel_times_rows(Source source, std::size_t groups, const Tile& tile, const
       unroll<kTogether>([&](auto p) HALFBYTE_INLINE_LAMBDA {
         Group group;
         source.load(sub, static_cast<std::size_t>(p), group);
-        add_group<Source::kShape, R>(group, tile, g + sub, sums[p]);
+        add_group<Source::kShape, Rows>(group, tile, g + sub, sums[p]);
       });
     }
   }
@@ -225,21 +238,13 @@ void panel_times_rows(Source source, std::size_t groups, const Tile& tile, const
 // Rows [row, rows) in tiles of R while there are enough, then in smaller ones: fn(Constant<R>,
 // row).
 template <int R, typename Fn>
-void in_tiles(std::size_t row, std::size_t rows, const Fn& fn) {
+HALFBYTE_INLINE void in_tiles(std::size_t row, std::size_t rows, const Fn& fn) {
   for (; row + R <= rows; row += R) fn(Constant<R>{}, row);
   if constexpr (R > 1) in_tiles<R / 2>(row, rows, fn);
 }
 
-// The part of a tile of several rows that begins `rows` rows further on.
-template <Layout L>
-Tile tile_after(const Tile& tile, std::size_t rows, std::size_t groups) {
-  const std::size_t before = rows * groups;
-  return {tile.codes + before * 32, tile.starts + before * L.halves(), tile.scales + before,
-          tile.mins + before * L.halves()};
-}
-
-// `panels` panels from `panel` on times R rows.
-template <Layout L, int R>
+// `panels` panels from `panel` on times some rows.
+template <Layout L, typename Rows>
 void panels_times_rows(const Matrix<L>& w, std::uint64_t panel, std::uint64_t panels,
                        std::size_t row, const Tile& tile, const LinearOutput& out) {
   const std::size_t groups = w.packed.k / 32;
@@ -247,31 +252,31 @@ void panels_times_rows(const Matrix<L>& w, std::uint64_t panel, std::uint64_t pa
   const auto times_rows = [&]<int Panels>(Constant<Panels>, std::uint64_t p) {
     using Source = PackedSource<L, Panels>;
     const Source source = {w.packed.data + p * panel_bytes, panel_bytes, w.blocks};
-    panel_times_rows<Source, R, false>(source, groups, tile, target_of(w.packed, out, row, p, 0));
+    panel_times_rows<Source, Rows, false>(source, groups, tile,
+                                          target_of(w.packed, out, row, p, 0));
   };
-  constexpr int kFit = V::kDecodeSums / (R * kParts);  // panels whose sums stay in registers
+  constexpr int kFit =
+      V::kDecodeSums / (Rows::kRows * kParts);  // panels whose sums stay in registers
   constexpr int kPanels = kFit < kStreams ? kFit : kStreams;
   std::uint64_t p = panel;
   for (; p + kPanels <= panel + panels; p += kPanels) times_rows(Constant<kPanels>{}, p);
   for (; p < panel + panels; ++p) times_rows(Constant<1>{}, p);
 }
 
-// Up to kDecodeRows rows: weights go from memory to registers. A tile of rows meets them with its
-// sums in registers; further tiles find the panels in the cache.
+// A block of rows: weights go from memory to registers. A tile of rows meets them with its sums in
+// registers; further tiles find the panels in the cache.
 template <Layout L>
-void decode_rows(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end, const QuantizedRows& x,
-                 std::size_t first, std::size_t rows, const Tile& all, const LinearOutput& out) {
+void decode_rows(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end, std::size_t first,
+                 const Tile& block, const LinearOutput& out) {
   constexpr int kMost = V::kDecodeSums / 2;
-  const std::size_t groups = w.packed.k / 32;
-  in_tiles<kMost>(first, first + rows, [&]<int R>(Constant<R>, std::size_t row) {
-    const Tile tile = tile_after<L>(all, row - first, groups);
-    fill_tile<R, L.halves()>(x, row, 0, groups, L.start_offset(), tile);
-  });
   for (std::uint64_t p = begin; p < end; p += kStreams) {
     const std::uint64_t panels = end - p < kStreams ? end - p : kStreams;
-    in_tiles<kMost>(first, first + rows, [&]<int R>(Constant<R>, std::size_t row) {
-      const Tile tile = tile_after<L>(all, row - first, groups);
-      panels_times_rows<L, R>(w, p, panels, row, tile, out);
+    if (block.stride == 1) {
+      panels_times_rows<L, TileShape<1, true>>(w, p, panels, first, block, out);
+      continue;
+    }
+    in_tiles<kMost>(0, block.stride, [&]<int R>(Constant<R>, std::size_t row) {
+      panels_times_rows<L, TileShape<R>>(w, p, panels, first + row, block.from_row(row), out);
     });
   }
 }
@@ -279,11 +284,12 @@ void decode_rows(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end, con
 template <Layout L>
 void decode_all_rows(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end,
                      const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) {
-  Tile tile;
-  place_tile(scratch, kDecodeRows, w.packed.k / 32, tile);
-  for (std::size_t row = 0; row < x.rows; row += kDecodeRows) {
-    const std::size_t rows = x.rows - row < kDecodeRows ? x.rows - row : kDecodeRows;
-    decode_rows<L>(w, begin, end, x, row, rows, tile, out);
+  const std::size_t groups = w.packed.k / 32;
+  Tile block;
+  place_tile(scratch, groups, block);
+  for (std::size_t row = 0; row < x.rows; row += kQuantizedRows) {
+    fill_tile<L.halves(), L.has_min>(x, row, 0, groups, L.start_offset(), block);
+    decode_rows<L>(w, begin, end, row, block, out);
   }
 }
 
@@ -304,26 +310,27 @@ struct Slab {
   std::int32_t offset;
 };
 
-// Rows [row, ...) in tiles of R while there are enough, then in smaller tiles.
-template <Shape S, int R>
-void slab_times_rows(const PackedMatrix& w, const Slab& slab, const QuantizedRows& x,
-                     std::size_t row, const Tile& tile, const LinearOutput& out) {
+// All rows of the inputs: a block of them meets each panel of the slab, tile after tile.
+template <Shape S>
+void slab_times_rows(const PackedMatrix& w, const Slab& slab, const QuantizedRows& x, Tile& block,
+                     const LinearOutput& out) {
   using Source = DecodedSource<S>;
-  for (; row + R <= x.rows; row += R) {
-    fill_tile<R, S.halves>(x, row, slab.first, slab.groups, slab.offset, tile);
+  constexpr int kRows = S.halves == 2 ? V::kHalvesTileRows : V::kTileRows;
+  for (std::size_t first = 0; first < x.rows; first += kQuantizedRows) {
+    fill_tile<S.halves, S.has_min>(x, first, slab.first, slab.groups, slab.offset, block);
     for (std::uint64_t p = slab.begin; p < slab.end; ++p) {
       std::byte* panel = slab.data + (p - slab.begin) * slab.groups * Source::kPanelGroup;
       for (std::size_t part = 0; part < kParts; ++part) {
         const Source source(panel, slab.groups, part);
-        const Target to = target_of(w, out, row, p, part);
-        slab.first == 0 ? panel_times_rows<Source, R, false>(source, slab.groups, tile, to)
-                        : panel_times_rows<Source, R, true>(source, slab.groups, tile, to);
+        in_tiles<kRows>(0, block.stride, [&]<int R>(Constant<R>, std::size_t row) {
+          const Target to = target_of(w, out, first + row, p, part);
+          const Tile tile = block.from_row(row);
+          using Rows = TileShape<R>;
+          slab.first == 0 ? panel_times_rows<Source, Rows, false>(source, slab.groups, tile, to)
+                          : panel_times_rows<Source, Rows, true>(source, slab.groups, tile, to);
+        });
       }
     }
-  }
-  if constexpr (R > 1) {
-    constexpr int kNext = R > 8 ? 8 : R > 4 ? 4 : R / 2;
-    if (row < x.rows) slab_times_rows<S, kNext>(w, slab, x, row, tile, out);
   }
 }
 
@@ -336,22 +343,22 @@ void decode_slab(const Matrix<L>& w, const Slab& slab) {
   }
 }
 
-// Many rows: a slab of panels is decoded once, then all rows pass. The rows' tile stays in the L1
+// Many rows: a slab of panels is decoded once, then all rows pass. A block of rows stays in the L1
 // cache and the slab in L2.
 template <Layout L>
 void prefill_slabs(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end,
                    const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) {
   constexpr std::size_t kSlabGroups = kSlabCodes / 32;
   const std::size_t groups = w.packed.k / 32;
-  Tile tile;
-  std::byte* const data = place_tile(scratch, kTileRows, kSlabGroups, tile);
+  Tile block;
+  std::byte* const data = place_tile(scratch, kSlabGroups, block);
   Slab slab = {data, 0, 0, 0, 0, L.start_offset()};
   for (slab.begin = begin; slab.begin < end; slab.begin = slab.end) {
     slab.end = end - slab.begin < kSlabPanels ? end : slab.begin + kSlabPanels;
     for (slab.first = 0; slab.first < groups; slab.first += slab.groups) {
       slab.groups = groups - slab.first < kSlabGroups ? groups - slab.first : kSlabGroups;
       decode_slab<L>(w, slab);
-      slab_times_rows<shape_of<L>(), V::kTileRows>(w.packed, slab, x, 0, tile, out);
+      slab_times_rows<shape_of<L>()>(w.packed, slab, x, block, out);
     }
   }
 }

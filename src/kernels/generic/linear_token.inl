@@ -59,9 +59,9 @@ HALFBYTE_INLINE void add_steps(const std::byte* weights, std::size_t bytes,
     constexpr int kChain = kStep % kChains<Vectors, R>;
     unroll<Vectors>([&](auto v) HALFBYTE_INLINE_LAMBDA {
       const std::byte* at = weights + v / kParts * bytes + kStep * 64 + v % kParts * 4 * V::kLanes;
-      const typename V::Int code[1] = {V::from_unsigned(V::load(at))};
+      const typename V::Int code = V::from_unsigned(V::load(at));
       unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
-        sums[v][r][kChain] = V::template dot<8, 0, 1>(
+        sums[v][r][kChain] = V::template dot<8>(
             sums[v][r][kChain], code, codes + r * static_cast<int>(kTokenInputs) + kStep * 4);
       });
     });

@@ -25,8 +25,9 @@ HALFBYTE_INLINE void sum_inputs(RowInt4, const PackedMatrix& w, std::uint64_t pa
         constexpr int kStep = decltype(s)::value;
         constexpr int kChain = kStep % kChains<kVectors, R>;
         unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
-          sums[v][r][kChain] = V::template dot<8, kStep, 1>(
-              sums[v][r][kChain], codes, inputs + r * static_cast<int>(kTokenInputs));
+          sums[v][r][kChain] =
+              V::template dot<8>(sums[v][r][kChain], codes[kStep],
+                                 inputs + r * static_cast<int>(kTokenInputs) + 4 * kStep);
         });
       });
     });

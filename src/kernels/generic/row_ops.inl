@@ -166,19 +166,16 @@ inline float quantize_group(const float* x, std::int8_t* codes) {
   return largest / 127.0f;
 }
 
-void quantize_rows(const float* x, std::size_t x_stride, std::size_t begin, std::size_t end,
-                   const QuantizedRows& out) noexcept {
-  const std::size_t groups = out.k / kGroup;
-  for (std::size_t row = begin; row < end; ++row) {
-    const float* src = x + row * x_stride;
-    std::int8_t* codes = out.codes + row * out.k;
-    float* scales = out.scales + row * groups;
-    std::int32_t* sums = out.sums + row * groups * 2;
-    for (std::size_t i = 0; i < groups; ++i, codes += kGroup) {
-      scales[i] = quantize_group(src + i * kGroup, codes);
-      sums[2 * i] = sum_codes16(codes);
-      sums[2 * i + 1] = sum_codes16(codes + 16);
-    }
+void quantize_groups(const float* x, std::size_t row, const QuantizedRows& out) noexcept {
+  const QuantizedRow to = quantized_row(out, row);
+  std::int8_t* dst = to.codes;
+  for (std::size_t group = 0; group < out.k / kGroup; ++group) {
+    alignas(64) std::int8_t codes[kGroup];
+    to.scales[group * to.stride] = quantize_group(x + group * kGroup, codes);
+    to.sums[2 * group * to.stride] = sum_codes16(codes);
+    to.sums[(2 * group + 1) * to.stride] = sum_codes16(codes + 16);
+    for (std::size_t i = 0; i < kGroup; i += 4, dst += 4 * to.stride)
+      std::memcpy(dst, codes + i, 4);
   }
 }
 

@@ -20,17 +20,18 @@ struct DecodedBlock {
 void add_block(const PackedFormat& format, const DecodedBlock& block, const QuantizedRows& x,
                std::size_t m, std::size_t first, float sums[kPanel]) {
   const std::size_t groups = format.block / format.group;
+  const QuantizedRow row = quantized_row(x, m);
   for (std::size_t g = 0; g < groups; ++g) {
     const std::size_t input = first + g * format.group;
-    const std::int8_t* codes = x.codes + m * x.k + input;
-    const float scale = x.scales[m * (x.k / 32) + input / 32];
-    const std::int32_t* sum16 = x.sums + m * (x.k / 16) + input / 16;
-    const std::int32_t sum = format.group == 32 ? sum16[0] + sum16[1] : sum16[0];
+    const float scale = row.scales[input / 32 * row.stride];
+    const std::int32_t* sum16 = row.sums + input / 16 * row.stride;
+    const std::int32_t sum = format.group == 32 ? sum16[0] + sum16[row.stride] : sum16[0];
     std::int32_t dots[kPanel];
     for (std::int32_t& dot : dots) dot = -format.offset * sum;
     for (std::size_t i = 0; i < format.group; ++i) {
       const std::uint8_t* step = block.codes + (g * format.group + i) / 4 * kPanel * 4 + i % 4;
-      for (std::size_t o = 0; o < kPanel; ++o) dots[o] += codes[i] * step[4 * o];
+      const std::int8_t code = row.codes[(input + i) / 4 * 4 * row.stride + i % 4];
+      for (std::size_t o = 0; o < kPanel; ++o) dots[o] += code * step[4 * o];
     }
     for (std::size_t o = 0; o < kPanel; ++o) {
       sums[o] += static_cast<float>(dots[o]) * (block.scales[g * kPanel + o] * scale);

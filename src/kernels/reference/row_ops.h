@@ -6,8 +6,7 @@
 
 namespace halfbyte::reference {
 
-void quantize_rows(const float* x, std::size_t x_stride, std::size_t begin, std::size_t end,
-                   const QuantizedRows& out) noexcept;
+void quantize_groups(const float* x, std::size_t row, const QuantizedRows& out) noexcept;
 void quantize_token(const float* x, std::size_t row, float outliers, const TokenRows& out) noexcept;
 void store_bf16(const float* x, std::size_t row, const Bf16Rows& out) noexcept;
 void rms_norm(const float* x, const float* weight, float offset, float eps, std::size_t n,

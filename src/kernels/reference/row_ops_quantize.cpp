@@ -51,17 +51,15 @@ std::int32_t sum16(const std::int8_t* codes) {
 
 }  // namespace
 
-void quantize_rows(const float* x, std::size_t x_stride, std::size_t begin, std::size_t end,
-                   const QuantizedRows& out) noexcept {
-  const std::size_t groups = out.k / kGroup;
-  for (std::size_t row = begin; row < end; ++row) {
-    for (std::size_t group = 0; group < groups; ++group) {
-      std::int8_t* codes = out.codes + row * out.k + group * kGroup;
-      std::int32_t* sums = out.sums + row * groups * 2 + group * 2;
-      out.scales[row * groups + group] = quantize_group(x + row * x_stride + group * kGroup, codes);
-      sums[0] = sum16(codes);
-      sums[1] = sum16(codes + 16);
-    }
+void quantize_groups(const float* x, std::size_t row, const QuantizedRows& out) noexcept {
+  const QuantizedRow to = quantized_row(out, row);
+  for (std::size_t group = 0; group < out.k / kGroup; ++group) {
+    std::int8_t codes[kGroup];
+    to.scales[group * to.stride] = quantize_group(x + group * kGroup, codes);
+    to.sums[2 * group * to.stride] = sum16(codes);
+    to.sums[(2 * group + 1) * to.stride] = sum16(codes + 16);
+    for (std::size_t i = 0; i < kGroup; ++i)
+      to.codes[(group * kGroup + i) / 4 * 4 * to.stride + i % 4] = codes[i];
   }
 }
 

@@ -15,7 +15,7 @@ namespace {
 #include "kernels/generic/row_ops_token.inl"
 
 constexpr RowOps kOps = {
-    .quantize_rows = quantize_rows,
+    .quantize_groups = quantize_groups,
     .quantize_token = quantize_token,
     .store_bf16 = store_bf16,
     .rms_norm = rms_norm,

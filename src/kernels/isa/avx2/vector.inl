@@ -3,6 +3,7 @@
 
 struct V : Vector256 {
   static constexpr bool kSigned8 = true;
+  static constexpr int kHalvesTileRows = 8;  // the same where a group has two scales
 
   static HALFBYTE_INLINE Int from_unsigned(Int codes) { return flip_high_bits(codes); }
   static HALFBYTE_INLINE Int iq4_codes(Int nibbles) { return flip_high_bits(lookup_iq4(nibbles)); }
@@ -19,20 +20,34 @@ struct V : Vector256 {
                               : Bits == 6 ? 2
                                           : 1;
 
-  // sum + the products of steps [First, First + Count) with the inputs x[32].
-  template <int Bits, int First, int Count>
-  static HALFBYTE_INLINE Int dot(Int sum, const Int* codes, const std::int8_t* x) {
+  // sum + the products of codes with the 4 inputs at x.
+  template <int Bits>
+  static HALFBYTE_INLINE Int dot(Int sum, Int codes, const std::int8_t* x) {
+    const Int pairs = multiply<Bits>(codes, broadcast_step(x));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+  // sums[r] += the products of steps [First, First + Count) with 4 inputs each of row r: those of
+  // step s at x + 4 * (s * stride + r).
+  template <int Bits, int First, int Count, int R>
+  static HALFBYTE_INLINE void add_products(const Int* codes, const std::int8_t* x,
+                                           std::size_t stride, Int (&sums)[R]) {
     constexpr int run = kRun<Bits> < Count ? kRun<Bits> : Count;
     unroll<Count / run>([&](auto j) HALFBYTE_INLINE_LAMBDA {
-      Int pairs = _mm256_setzero_si256();
+      Int pairs[R];
       unroll<run>([&](auto i) HALFBYTE_INLINE_LAMBDA {
         constexpr int step = First + decltype(j)::value * run + decltype(i)::value;
-        const Int products = multiply<Bits>(codes[step], broadcast_step(x + 4 * step));
-        pairs = decltype(i)::value == 0 ? products : _mm256_add_epi16(pairs, products);
+        const std::int8_t* at = x + 4 * step * stride;
+        unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
+          const Int products = multiply<Bits>(codes[step], broadcast_step(at + 4 * r));
+          pairs[r] = decltype(i)::value == 0 ? products : _mm256_add_epi16(pairs[r], products);
+          // In this order: g++ would gather the products of all steps first, in memory.
+          asm volatile("" : "+x"(pairs[r]));
+        });
       });
-      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+      unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
+        sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(pairs[r], _mm256_set1_epi16(1)));
+      });
     });
-    return sum;
   }
 
  private:

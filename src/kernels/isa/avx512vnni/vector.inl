@@ -3,9 +3,10 @@
 
 struct V {
   static constexpr int kLanes = 16;
-  static constexpr bool kSigned8 = false;  // VPDPBUSD takes unsigned codes
-  static constexpr int kTileRows = 16;     // rows whose sums stay in registers
-  static constexpr int kDecodeSums = 16;   // in registers next to the codes of a group
+  static constexpr bool kSigned8 = false;    // VPDPBUSD takes unsigned codes
+  static constexpr int kTileRows = 8;        // rows whose sums stay in registers
+  static constexpr int kHalvesTileRows = 8;  // the same where a group has two scales
+  static constexpr int kDecodeSums = 16;     // in registers next to the codes of a group
   static constexpr int kFloatTileRows = 12;
   using Int = __m512i;
   using Float = __m512;
@@ -93,15 +94,25 @@ struct V {
     return _mm512_cvtepi32_ps(_mm512_sub_epi32(code, _mm512_set1_epi32(offset)));
   }
 
-  // sum + the products of steps [First, First + Count) with the inputs x[32].
-  template <int Bits, int First, int Count>
-  static HALFBYTE_INLINE Int dot(Int sum, const Int* codes, const std::int8_t* x) {
+  // sum + the products of codes with the 4 inputs at x.
+  template <int /*Bits*/>
+  static HALFBYTE_INLINE Int dot(Int sum, Int codes, const std::int8_t* x) {
+    std::int32_t four;
+    std::memcpy(&four, x, sizeof(four));
+    return _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(four));
+  }
+  // sums[r] += the products of steps [First, First + Count) with the inputs of row r: those of step
+  // s are at x + 4 * (s * stride + r). Rows are side by side, since one sum would wait for itself.
+  template <int Bits, int First, int Count, int R>
+  static HALFBYTE_INLINE void add_products(const Int* codes, const std::int8_t* x,
+                                           std::size_t stride, Int (&sums)[R]) {
     unroll<Count>([&](auto i) HALFBYTE_INLINE_LAMBDA {
-      std::int32_t four;
-      std::memcpy(&four, x + 4 * (First + i), sizeof(four));
-      sum = _mm512_dpbusd_epi32(sum, codes[First + i], _mm512_set1_epi32(four));
+      constexpr int kStep = First + decltype(i)::value;
+      const std::int8_t* at = x + 4 * kStep * stride;
+      unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
+        sums[r] = dot<Bits>(sums[r], codes[kStep], at + 4 * r);
+      });
     });
-    return sum;
   }
 
  private:

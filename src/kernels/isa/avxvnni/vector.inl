@@ -3,6 +3,7 @@
 
 struct V : Vector256 {
   static constexpr bool kSigned8 = false;
+  static constexpr int kHalvesTileRows = 4;  // rows where a group has two scales
 
   static HALFBYTE_INLINE Int from_unsigned(Int codes) { return codes; }
   static HALFBYTE_INLINE Int iq4_codes(Int nibbles) { return lookup_iq4(nibbles); }
@@ -11,12 +12,20 @@ struct V : Vector256 {
     return byte_to_float<I, false>(codes, offset);
   }
 
-  // sum + the products of steps [First, First + Count) with the inputs x[32].
-  template <int Bits, int First, int Count>
-  static HALFBYTE_INLINE Int dot(Int sum, const Int* codes, const std::int8_t* x) {
+  // As in isa/avx512vnni/vector.inl.
+  template <int /*Bits*/>
+  static HALFBYTE_INLINE Int dot(Int sum, Int codes, const std::int8_t* x) {
+    return _mm256_dpbusd_avx_epi32(sum, codes, broadcast_step(x));
+  }
+  template <int Bits, int First, int Count, int R>
+  static HALFBYTE_INLINE void add_products(const Int* codes, const std::int8_t* x,
+                                           std::size_t stride, Int (&sums)[R]) {
     unroll<Count>([&](auto i) HALFBYTE_INLINE_LAMBDA {
-      sum = _mm256_dpbusd_avx_epi32(sum, codes[First + i], broadcast_step(x + 4 * (First + i)));
+      constexpr int kStep = First + decltype(i)::value;
+      const std::int8_t* at = x + 4 * kStep * stride;
+      unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
+        sums[r] = dot<Bits>(sums[r], codes[kStep], at + 4 * r);
+      });
     });
-    return sum;
   }
 };

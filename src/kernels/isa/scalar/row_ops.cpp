@@ -7,7 +7,7 @@ namespace halfbyte {
 namespace {
 
 constexpr RowOps kOps = {
-    .quantize_rows = reference::quantize_rows,
+    .quantize_groups = reference::quantize_groups,
     .quantize_token = reference::quantize_token,
     .store_bf16 = reference::store_bf16,
     .rms_norm = reference::rms_norm,

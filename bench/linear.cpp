@@ -22,6 +22,7 @@ struct Problem {
   Array<float> scales, x, y;
   Array<std::int32_t> sums;
   Array<std::uint16_t> words;
+  Array<Outlier> outliers;
 
   Problem(DType type, std::size_t outputs, std::size_t inputs, std::size_t m)
       : n(outputs),
@@ -35,7 +36,8 @@ struct Problem {
         x(allocate<float>(rows * k)),
         y(allocate<float>(rows * n)),
         sums(allocate<std::int32_t>(rows * k / 16)),
-        words(allocate<std::uint16_t>(bf16_words(rows, k))) {
+        words(allocate<std::uint16_t>(bf16_words(rows, k))),
+        outliers(allocate<Outlier>(outlier_places(rows, k))) {
     // Bytes below 0x40 are neither NaN nor subnormal often enough to matter as f16 scales.
     std::minstd_rand random(1);
     const std::size_t bytes = packed_bytes(type, n, k);
@@ -50,6 +52,7 @@ struct Problem {
     std::fill_n(words.get(), bf16_words(rows, k), std::uint16_t{0x3F80});  // ones
     std::fill_n(scales.get(), rows * k / 32, 0.01f);
     std::fill_n(sums.get(), rows * k / 16, 3);
+    std::fill_n(outliers.get(), outlier_places(rows, k), Outlier{static_cast<std::uint32_t>(k), 0});
   }
 };
 
@@ -58,7 +61,8 @@ void run(benchmark::State& state, const LinearKernel& kernel) {
   const std::size_t block = find_packed_format(kernel.weight)->block;
   const Problem p(kernel.weight, size(0), (size(1) + block - 1) / block * block, size(2));
   const PackedMatrix w = {kernel.weight, p.n, p.k, p.weights.get()};
-  const QuantizedRows rows = {p.rows, p.k, p.codes.get(), p.scales.get(), p.sums.get()};
+  const QuantizedRows rows = {p.rows,         p.k,          p.codes.get(),
+                              p.scales.get(), p.sums.get(), p.outliers.get()};
   const TokenRows tokens = {p.rows, p.k, p.token_bytes.get(), p.scales.get(), p.sums.get()};
   const LinearOutput out = {p.y.get(), p.n};
   for (auto _ : state) {

@@ -6,9 +6,10 @@
 namespace halfbyte {
 
 std::size_t linear_scratch_bytes(std::uint64_t k) {
-  // Bytes an input takes in a row of a tile (less: 16 inputs have a start value and a factor of the
-  // min) and in a decoded panel (16 codes; for 16 inputs 16 scales and 16 mins).
-  constexpr std::size_t kRow = 1, kDecoded = 24;
+  // Bytes an input takes in a row of a block (16 inputs have a start value and a factor of the min,
+  // 32 an outlier: 8 values and a place) and in a decoded panel (16 codes; for 16 inputs 16 scales
+  // and 16 mins).
+  constexpr std::size_t kRow = 2, kDecoded = 24;
   const std::size_t decode = kQuantizedRows * k * kRow;
   const std::size_t integers = kSlabCodes * (kQuantizedRows * kRow + kSlabPanels * kDecoded);
   const std::size_t floats = (kTileRows + kSlabPanels * kPanel) * kSlabInputs * sizeof(float);

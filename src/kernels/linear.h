@@ -13,20 +13,36 @@
 
 namespace halfbyte {
 
+// An input that sticks out of its group: it is multiplied in f32.
+struct Outlier {
+  std::uint32_t input;
+  float value;
+};
+
 // Inputs quantized to 8 bits in groups of 32: x[m, i] ~ scale * code, with scale = max|x| / 127
 // over the group and codes rounded to nearest, ties to even, in [-127, 127]; with them the sums of
 // the codes of each 16 inputs (to subtract offsets and mins). k is a multiple of 32.
 //
-// All lie in the order in which kernels read them: blocks of 16 rows (the last one of those that
-// are left), in which inputs come first and rows last. One row is thus as if there were no blocks.
+// Where the largest magnitude of a group is more than kOutlierRatio times the mean of those of its
+// row, that input (the first one, if there are several) is an outlier: the group is quantized as if
+// it were 0.
+//
+// Codes, scales and sums lie in the order in which kernels read them: blocks of 16 rows (the last
+// one of those that are left), in which inputs come first and rows last. One row is thus as if
+// there were no blocks.
 struct QuantizedRows {
   std::size_t rows = 0;
   std::size_t k = 0;
   std::int8_t* codes = nullptr;  // [block][k/4][rows of the block][4], 64-byte aligned
   float* scales = nullptr;       // [block][k/32][rows of the block]
   std::int32_t* sums = nullptr;  // [block][k/16][rows of the block]
+  Outlier* outliers = nullptr;   // [rows][k/32 + 1]: ascending, and one at input k that ends them
 };
 constexpr std::size_t kQuantizedRows = 16;  // a block
+constexpr float kOutlierRatio = 2.0f;
+constexpr std::size_t outlier_places(std::size_t rows, std::size_t k) {
+  return rows * (k / 32 + 1);
+}
 
 // A row, and those after it in its block: inputs [4 s, 4 s + 4) at codes + 4 s * stride, the scale
 // of group g at scales[g * stride], sum j at sums[j * stride].
@@ -35,12 +51,14 @@ struct QuantizedRow {
   float* scales;
   std::int32_t* sums;
   std::size_t stride;  // rows of the block
+  Outlier* outliers;   // of the row alone
 };
 HALFBYTE_INLINE QuantizedRow quantized_row(const QuantizedRows& x, std::size_t row) {
   const std::size_t block = row / kQuantizedRows * kQuantizedRows;
   const std::size_t left = x.rows - block;
   return {x.codes + block * x.k + (row - block) * 4, x.scales + block * (x.k / 32) + row - block,
-          x.sums + block * (x.k / 16) + row - block, left < kQuantizedRows ? left : kQuantizedRows};
+          x.sums + block * (x.k / 16) + row - block, left < kQuantizedRows ? left : kQuantizedRows,
+          x.outliers + row * (x.k / 32 + 1)};
 }
 
 // Inputs rounded to bfloat16, in the order in which tiles read them: blocks of 16 rows; in a block
@@ -90,7 +108,7 @@ struct LinearOutput {
 
 // Panels [begin, end). `scratch` is this thread's own, 64-byte aligned, linear_scratch_bytes(k)
 // long. Quantized weight types; exact integer sums in each group, groups added in f32 in ascending
-// order.
+// order, the outliers of some groups after them.
 using LinearInt8 = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
                             const QuantizedRows& x, const LinearOutput& out,
                             std::byte* scratch) noexcept;

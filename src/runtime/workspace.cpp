@@ -11,12 +11,16 @@ namespace {
 
 std::uint64_t quantized_cost(std::uint64_t rows, std::uint64_t k) {
   return Arena::cost<std::int8_t>(rows * k) + Arena::cost<float>(rows * k / 32) +
-         Arena::cost<std::int32_t>(rows * k / 16);
+         Arena::cost<std::int32_t>(rows * k / 16) + Arena::cost<Outlier>(outlier_places(rows, k));
 }
 
 QuantizedRows take_quantized(Arena& arena, std::uint64_t rows, std::uint64_t k) {
-  return {rows, k, arena.take<std::int8_t>(rows * k), arena.take<float>(rows * k / 32),
-          arena.take<std::int32_t>(rows * k / 16)};
+  return {rows,
+          k,
+          arena.take<std::int8_t>(rows * k),
+          arena.take<float>(rows * k / 32),
+          arena.take<std::int32_t>(rows * k / 16),
+          arena.take<Outlier>(outlier_places(rows, k))};
 }
 
 std::uint64_t token_cost(std::uint64_t rows, std::uint64_t k) {

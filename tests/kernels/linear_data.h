@@ -123,6 +123,7 @@ struct Inputs {
   Aligned<std::int8_t> codes;
   std::vector<float> scales;
   std::vector<std::int32_t> sums;
+  std::vector<Outlier> group_outliers;
   Aligned<std::uint16_t> words;
   Aligned<std::int8_t> token_bytes;
   std::vector<float> token_scales;
@@ -136,6 +137,7 @@ struct Inputs {
         codes(m * inputs),
         scales(m * inputs / 32),
         sums(m * inputs / 16),
+        group_outliers(outlier_places(m, inputs), Outlier{static_cast<std::uint32_t>(inputs), 0}),
         words(bf16_words(m, inputs)),
         token_bytes(token_codes(m, inputs)),
         token_scales(m),
@@ -144,6 +146,7 @@ struct Inputs {
     std::normal_distribution<float> normal;
     for (float& f : x) f = normal(random);
     for (std::size_t g = 0; g < scales.size() && k % 32 == 0; ++g) quantize(g / (k / 32), g);
+    for (std::size_t row = 0; row < rows; ++row) add_outliers(row);
     round();
   }
   // The rows as bfloat16 tiles. Rows that do not exist are NaN: no kernel may let them through.
@@ -184,7 +187,15 @@ struct Inputs {
     return static_cast<double>(token_scales[row]) * token_bytes.get()[at + i % kTokenInputs];
   }
   Bf16Rows bf16() { return {rows, k, words.get()}; }
-  QuantizedRows quantized() { return {rows, k, codes.get(), scales.data(), sums.data()}; }
+  QuantizedRows quantized() {
+    return {rows, k, codes.get(), scales.data(), sums.data(), group_outliers.data()};
+  }
+  // What kernels add to the code of input i: the outlier there, or 0.
+  float outlier(std::size_t row, std::size_t i) {
+    const Outlier* at = quantized_row(quantized(), row).outliers;
+    while (at->input < i) ++at;
+    return at->input == i ? at->value : 0.0f;
+  }
   // What quantized() holds of input i of a row.
   std::int8_t& code(std::size_t row, std::size_t i) {
     const QuantizedRow at = quantized_row(quantized(), row);
@@ -200,6 +211,14 @@ struct Inputs {
   }
 
  private:
+  // In every third group, some at the same input in several rows.
+  void add_outliers(std::size_t row) {
+    Outlier* at = quantized_row(quantized(), row).outliers;
+    for (std::size_t group = row % 3; group < k / 32; group += 3) {
+      const std::size_t input = 32 * group + (5 * group + row / 6) % 32;
+      *at++ = {static_cast<std::uint32_t>(input), 4.0f * x[row * k + input]};
+    }
+  }
   void quantize(std::size_t row, std::size_t group) {
     float largest = 0;
     for (std::size_t i = group * 32; i < group * 32 + 32; ++i) {

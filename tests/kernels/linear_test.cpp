@@ -70,7 +70,8 @@ Exact exact(const LinearKernel& kernel, const float* weights, Inputs& inputs, st
     double x = static_cast<double>(inputs.x[at]);
     double weight = static_cast<double>(weights[i]);
     if (kernel.int8 != nullptr) {
-      x = static_cast<double>(inputs.scale(row, i)) * inputs.code(row, i);
+      x = static_cast<double>(inputs.scale(row, i)) * inputs.code(row, i) +
+          static_cast<double>(inputs.outlier(row, i));
     } else if (kernel.token != nullptr) {
       x = inputs.by_token(row, i);
     } else if (kernel.bf16 != nullptr) {
@@ -160,6 +161,8 @@ TEST_P(LinearTest, RowsDoNotDependOnTheirNumberOrPhase) {
       one.scale(0, i) = inputs.scale(row, i);
       one.sum(0, i) = inputs.sum(row, i);
     }
+    std::copy_n(quantized_row(inputs.quantized(), row).outliers, outlier_places(1, k),
+                one.group_outliers.data());
     one.round();
     const std::vector<float> alone = run(kernel, packed.matrix, one);
     for (std::size_t o = 0; o < n; ++o) EXPECT_EQ(alone[o], together[row * (n + 3) + o]);
@@ -206,6 +209,7 @@ TEST_P(LinearTest, ExtremeCodesDoNotSaturate) {
         inputs.code(row, i) = static_cast<std::int8_t>(code);
         inputs.sum(row, i) = 16 * code;
       }
+      inputs.group_outliers[row * outlier_places(1, k)].input = k;  // none
     }
     std::vector<float> weights(n * k);
     decode_rows(file.view, 0, n, weights.data());

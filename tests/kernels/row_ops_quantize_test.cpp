@@ -23,16 +23,22 @@ struct Quantized {
   std::vector<std::int8_t> codes;
   std::vector<float> scales;
   std::vector<std::int32_t> sums;
+  std::vector<Outlier> outliers;
 
   Quantized(std::size_t rows, std::size_t k)
-      : codes(rows * k, 99), scales(rows * k / 32, -1.0f), sums(rows * k / 16, -1) {}
+      : codes(rows * k, 99),
+        scales(rows * k / 32, -1.0f),
+        sums(rows * k / 16, -1),
+        outliers(outlier_places(rows, k), Outlier{7, -1.0f}) {}
   QuantizedRows view(std::size_t rows, std::size_t k) {
-    return {rows, k, codes.data(), scales.data(), sums.data()};
+    return {rows, k, codes.data(), scales.data(), sums.data(), outliers.data()};
   }
   // Bit for bit, NaNs included.
   bool same(const Quantized& other) const {
     return codes == other.codes && sums == other.sums &&
-           std::memcmp(scales.data(), other.scales.data(), scales.size() * sizeof(float)) == 0;
+           std::memcmp(scales.data(), other.scales.data(), scales.size() * sizeof(float)) == 0 &&
+           std::memcmp(outliers.data(), other.outliers.data(), outliers.size() * sizeof(Outlier)) ==
+               0;
   }
 };
 
@@ -140,6 +146,45 @@ TEST_P(QuantizeTest, KeepsTheContract) {
   EXPECT_EQ(q.codes[2 * 32 + 15], 0);
   EXPECT_EQ(q.codes[2 * 32 + 16], 0);
   EXPECT_EQ(q.codes[2 * 32 + 17], 2);
+}
+
+// Groups of 1 but for some inputs: the mean of the groups' maxima is 3 with 8 groups.
+TEST_P(QuantizeTest, TakesOutWhatSticksOut) {
+  constexpr std::size_t kGroups = 8, kInputs = kGroups * 32;
+  std::vector<float> x(kInputs, 1.0f);
+  x[5] = -6.0f;           // not more than twice the mean
+  x[2 * 32 + 7] = -6.5f;  // more
+  x[2 * 32 + 8] = 6.5f;   // as large, later
+  x[6 * 32 + 31] = 6.5f;
+  x[7 * 32] = 0.0f;
+  const float mean = (6.0f + 6.5f + 6.5f + 5.0f) / 8.0f;
+  ASSERT_EQ(mean, 3.0f);
+  Quantized q(1, kInputs);
+  ops().quantize_groups(x.data(), 0, q.view(1, kInputs));
+  EXPECT_EQ(q.outliers[0].input, 2 * 32 + 7u);
+  EXPECT_EQ(q.outliers[0].value, -6.5f);
+  EXPECT_EQ(q.outliers[1].input, 6 * 32 + 31u);
+  EXPECT_EQ(q.outliers[1].value, 6.5f);
+  EXPECT_EQ(q.outliers[2].input, kInputs);
+  EXPECT_EQ(q.scales[0], 6.0f / 127.0f);
+  EXPECT_EQ(q.scales[2], 6.5f / 127.0f);  // of the other one
+  EXPECT_EQ(q.codes[2 * 32 + 7], 0);
+  EXPECT_EQ(q.codes[2 * 32 + 8], 127);
+  EXPECT_EQ(q.scales[6], 1.0f / 127.0f);
+  EXPECT_EQ(q.codes[6 * 32 + 31], 0);
+  EXPECT_EQ(q.sums[2 * 6 + 1], 15 * 127);
+}
+
+TEST_P(QuantizeTest, WhereARowIsNotFiniteNothingSticksOut) {
+  std::vector<float> x(4 * 32, 1.0f);
+  x[0] = 100.0f;
+  for (const float bad : {kInf, kNan}) {
+    x[33] = bad;
+    Quantized q(1, x.size());
+    ops().quantize_groups(x.data(), 0, q.view(1, x.size()));
+    EXPECT_EQ(q.outliers[0].input, x.size());
+    EXPECT_EQ(q.scales[0], 100.0f / 127.0f);
+  }
 }
 
 TEST_P(QuantizeTest, CacheHoldsFloatsAndHalves) {

@@ -1,65 +1,15 @@
-// Integer linear kernels for any vector type V (generic/linear_layouts.inl comes first).
+// Integer linear kernels for any vector type V (generic/linear_layouts.inl and linear_int8_tile.inl
+// come first).
 //
 // One loop, panel_times_rows, serves both phases. It takes the weights of a group from a source:
 // decode reads packed memory, prefill reads a panel that was decoded into scratch once for all
 // rows. So y does not depend on the phase: in each group of inputs an exact integer sum, then
 //   y += float(sum) * (scale_w * scale_x);  y -= min_w * (float(sum_x) * scale_x)
-// with fused multiply-adds, groups ascending.
+// with fused multiply-adds, groups ascending; and after each run of groups its outliers,
+//   y += (float(code) * scale_w - min_w) * value
 //
 // Defined before: kStreams, the panels that decode reads at once, each its own stream through
 // memory, and kAhead, the bytes that it asks for ahead.
-
-constexpr std::size_t kLine = 64;
-
-inline std::byte* align_line(std::byte* p) {
-  const std::size_t past = reinterpret_cast<std::uintptr_t>(p) % kLine;
-  return past == 0 ? p : p + (kLine - past);
-}
-
-// Groups of some rows that follow each other in a block of the inputs: codes and scales as they lie
-// there, and, of each group, start values of the integer sums and sum * scale for the mins, both
-// [halves][stride].
-struct Tile {
-  const std::int8_t* codes;
-  const float* scales;
-  std::int32_t* starts;
-  float* mins;
-  std::size_t stride;  // rows of the block
-
-  HALFBYTE_INLINE Tile from_row(std::size_t row) const {
-    return {codes + 4 * row, scales + row, starts + row, mins + row, stride};
-  }
-};
-
-// Room for a tile's own parts at the front of scratch; returns what follows it.
-inline std::byte* place_tile(std::byte* scratch, std::size_t groups, Tile& tile) {
-  std::byte* p = align_line(scratch);
-  tile.starts = reinterpret_cast<std::int32_t*>(p);
-  p += kQuantizedRows * groups * 2 * sizeof(std::int32_t);
-  tile.mins = reinterpret_cast<float*>(p);
-  return align_line(p + kQuantizedRows * groups * 2 * sizeof(float));
-}
-
-// Groups [first, first + groups) of the block of rows that begins with `row`.
-template <int Halves, bool HasMin>
-void fill_tile(const QuantizedRows& x, std::size_t row, std::size_t first, std::size_t groups,
-               std::int32_t offset, Tile& tile) {
-  const QuantizedRow from = quantized_row(x, row);
-  const std::size_t stride = from.stride;
-  tile.codes = from.codes + 32 * first * stride;
-  tile.scales = from.scales + first * stride;
-  tile.stride = stride;
-  const std::int32_t* sums = from.sums + 2 * first * stride;
-  for (std::size_t i = 0; i < groups * Halves; ++i) {
-    const float* scales = tile.scales + i / Halves * stride;
-    const std::int32_t* half = sums + 2 / Halves * i * stride;
-    for (std::size_t r = 0; r < stride; ++r) {
-      const std::int32_t sum = Halves == 2 ? half[r] : half[r] + half[stride + r];
-      tile.starts[i * stride + r] = -offset * sum;
-      if constexpr (HasMin) tile.mins[i * stride + r] = static_cast<float>(sum) * scales[r];
-    }
-  }
-}
 
 // What the loop must know of a type at compile time.
 struct Shape {
@@ -71,6 +21,13 @@ template <Layout L>
 constexpr Shape shape_of() {
   return {L.halves(), L.eight() ? 8 : L.bits < 4 ? 4 : L.bits, L.has_min};
 }
+
+// Of the inputs of a step (4 of them), in one part of a panel.
+struct OutlierWeights {
+  typename V::Int codes;
+  typename V::Float scale;
+  typename V::Float min;
+};
 
 // Groups straight from packed memory. All parts of a group are used at once, so that memory is read
 // once.
@@ -85,6 +42,17 @@ struct PackedSource {
   HALFBYTE_INLINE std::size_t groups_a_block() const { return blocks.groups; }
   HALFBYTE_INLINE void load(std::size_t sub, std::size_t part, Group& group) const {
     load_group<L>(block + part / kParts * panel_bytes, sub, part % kParts, group);
+  }
+  // The codes of input `input`'s step, counted from here, and its scale and min.
+  [[gnu::noinline]] OutlierWeights outlier(std::size_t input, std::size_t part) const {
+    const std::size_t group = input / 32;
+    const std::byte* at =
+        block + part / kParts * panel_bytes + group / groups_a_block() * blocks.bytes;
+    Group weights;
+    load_group<L>(at, group % groups_a_block(), part % kParts, weights);
+    const std::size_t half = input % 32 / L.group;
+    return {weights.codes[input % 32 / 4], weights.scales[half],
+            L.has_min ? weights.mins[half] : V::zero()};
   }
   HALFBYTE_INLINE void next_block() {
     for (std::size_t p = 0; p < Panels; ++p) {
@@ -126,6 +94,11 @@ struct DecodedSource {
       group.scales[h] = V::load_f32(scales + V::kLanes * h);
       if constexpr (S.has_min) group.mins[h] = V::load_f32(mins + V::kLanes * h);
     });
+  }
+  HALFBYTE_INLINE OutlierWeights outlier(std::size_t input, std::size_t) const {
+    const std::size_t lanes = V::kLanes * (input * S.halves / 32);
+    return {V::load(codes + 4 * V::kLanes * (input / 4)), V::load_f32(scales + lanes),
+            S.has_min ? V::load_f32(mins + lanes) : V::zero()};
   }
   HALFBYTE_INLINE void store(const Group& group) const {
     unroll<8>([&](auto s)
@@ -191,6 +164,31 @@ HALFBYTE_INLINE void add_group(const Group& group, const Tile& tile, std::size_t
   });
 }
 
+// Inputs that pick one of a step.
+constexpr std::int8_t kOneOfStep[4][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}};
+
+// Adds the outliers of a run of groups, whose inputs begin at `first`, to the sums of some rows.
+template <typename Source, int R>
+HALFBYTE_INLINE void add_outliers(const Source& source, std::size_t first, std::size_t end,
+                                  const std::int32_t& start, OutlierList& next,
+                                  typename V::Float (&sums)[Source::kTogether][R]) {
+  constexpr Shape kShape = Source::kShape;
+  for (; *next.inputs < end; ++next.inputs, next.values += R) {
+    const std::size_t input = *next.inputs - first;
+    const std::int8_t* const ones = kOneOfStep[input % 4];
+    unroll<Source::kTogether>([&](auto p) HALFBYTE_INLINE_LAMBDA {
+      const OutlierWeights at = source.outlier(input, static_cast<std::size_t>(p));
+      const typename V::Int code =
+          V::template dot<kShape.bits>(V::broadcast_int(&start), at.codes, ones);
+      typename V::Float weight = V::mul(V::to_float(code), at.scale);
+      if constexpr (kShape.has_min) weight = V::sub(weight, at.min);
+      unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
+        sums[p][r] = V::multiply_add(weight, V::broadcast(next.values[r]), sums[p][r]);
+      });
+    });
+  }
+}
+
 // Where R rows of y and Source::kTogether parts, from `part` on, of one panel go.
 struct Target {
   float* y;
@@ -222,26 +220,27 @@ void panel_times_rows(Source source, std::size_t groups, const Tile& tile, const
   };
   each_sum([](typename V::Float& sum, const float* y, std::size_t count)
                HALFBYTE_INLINE_LAMBDA { sum = Continue ? V::load_some(y, count) : V::zero(); });
-  for (std::size_t g = 0; g < groups; g += source.groups_a_block(), source.next_block()) {
-    for (std::size_t sub = 0; sub < source.groups_a_block(); ++sub) {
-      unroll<kTogether>([&](auto p) HALFBYTE_INLINE_LAMBDA {
-        Group group;
-        source.load(sub, static_cast<std::size_t>(p), group);
-        add_group<Source::kShape, Rows>(group, tile, g + sub, sums[p]);
-      });
+  OutlierList outliers = tile.outliers;
+  const std::int32_t start = -tile.offset;
+  for (std::size_t run = 0; run < groups; run += kRunGroups) {
+    const std::size_t end = groups - run < kRunGroups ? groups : run + kRunGroups;
+    const Source at_run = source;
+    for (std::size_t g = run; g < end; g += source.groups_a_block(), source.next_block()) {
+      for (std::size_t sub = 0; sub < source.groups_a_block(); ++sub) {
+        unroll<kTogether>([&](auto p) HALFBYTE_INLINE_LAMBDA {
+          Group group;
+          source.load(sub, static_cast<std::size_t>(p), group);
+          add_group<Source::kShape, Rows>(group, tile, g + sub, sums[p]);
+        });
+      }
     }
+    add_outliers<Source, R>(at_run, 32 * run, 32 * end, start, outliers, sums);
   }
   each_sum([](typename V::Float& sum, float* y, std::size_t count)
                HALFBYTE_INLINE_LAMBDA { V::store_some(y, sum, count); });
 }
 
-// Rows [row, rows) in tiles of R while there are enough, then in smaller ones: fn(Constant<R>,
-// row).
-template <int R, typename Fn>
-HALFBYTE_INLINE void in_tiles(std::size_t row, std::size_t rows, const Fn& fn) {
-  for (; row + R <= rows; row += R) fn(Constant<R>{}, row);
-  if constexpr (R > 1) in_tiles<R / 2>(row, rows, fn);
-}
+constexpr int kMostDecodeRows = V::kDecodeSums / 2;
 
 // `panels` panels from `panel` on times some rows.
 template <Layout L, typename Rows>
@@ -267,15 +266,14 @@ void panels_times_rows(const Matrix<L>& w, std::uint64_t panel, std::uint64_t pa
 // registers; further tiles find the panels in the cache.
 template <Layout L>
 void decode_rows(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end, std::size_t first,
-                 const Tile& block, const LinearOutput& out) {
-  constexpr int kMost = V::kDecodeSums / 2;
+                 const TileBlock& block, const LinearOutput& out) {
   for (std::uint64_t p = begin; p < end; p += kStreams) {
     const std::uint64_t panels = end - p < kStreams ? end - p : kStreams;
-    if (block.stride == 1) {
-      panels_times_rows<L, TileShape<1, true>>(w, p, panels, first, block, out);
+    if (block.rows == 1) {
+      panels_times_rows<L, TileShape<1, true>>(w, p, panels, first, block.from_row(0), out);
       continue;
     }
-    in_tiles<kMost>(0, block.stride, [&]<int R>(Constant<R>, std::size_t row) {
+    in_tiles<kMostDecodeRows>(0, block.rows, [&]<int R>(Constant<R>, std::size_t row) {
       panels_times_rows<L, TileShape<R>>(w, p, panels, first + row, block.from_row(row), out);
     });
   }
@@ -285,10 +283,10 @@ template <Layout L>
 void decode_all_rows(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end,
                      const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) {
   const std::size_t groups = w.packed.k / 32;
-  Tile block;
-  place_tile(scratch, groups, block);
+  TileBlock block;
+  place_block(scratch, groups, block);
   for (std::size_t row = 0; row < x.rows; row += kQuantizedRows) {
-    fill_tile<L.halves(), L.has_min>(x, row, 0, groups, L.start_offset(), block);
+    fill_block<L.halves(), L.has_min, kMostDecodeRows>(x, row, 0, groups, L.start_offset(), block);
     decode_rows<L>(w, begin, end, row, block, out);
   }
 }
@@ -312,17 +310,17 @@ struct Slab {
 
 // All rows of the inputs: a block of them meets each panel of the slab, tile after tile.
 template <Shape S>
-void slab_times_rows(const PackedMatrix& w, const Slab& slab, const QuantizedRows& x, Tile& block,
-                     const LinearOutput& out) {
+void slab_times_rows(const PackedMatrix& w, const Slab& slab, const QuantizedRows& x,
+                     TileBlock& block, const LinearOutput& out) {
   using Source = DecodedSource<S>;
   constexpr int kRows = S.halves == 2 ? V::kHalvesTileRows : V::kTileRows;
   for (std::size_t first = 0; first < x.rows; first += kQuantizedRows) {
-    fill_tile<S.halves, S.has_min>(x, first, slab.first, slab.groups, slab.offset, block);
+    fill_block<S.halves, S.has_min, kRows>(x, first, slab.first, slab.groups, slab.offset, block);
     for (std::uint64_t p = slab.begin; p < slab.end; ++p) {
       std::byte* panel = slab.data + (p - slab.begin) * slab.groups * Source::kPanelGroup;
       for (std::size_t part = 0; part < kParts; ++part) {
         const Source source(panel, slab.groups, part);
-        in_tiles<kRows>(0, block.stride, [&]<int R>(Constant<R>, std::size_t row) {
+        in_tiles<kRows>(0, block.rows, [&]<int R>(Constant<R>, std::size_t row) {
           const Target to = target_of(w, out, first + row, p, part);
           const Tile tile = block.from_row(row);
           using Rows = TileShape<R>;
@@ -348,15 +346,14 @@ void decode_slab(const Matrix<L>& w, const Slab& slab) {
 template <Layout L>
 void prefill_slabs(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end,
                    const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) {
-  constexpr std::size_t kSlabGroups = kSlabCodes / 32;
   const std::size_t groups = w.packed.k / 32;
-  Tile block;
-  std::byte* const data = place_tile(scratch, kSlabGroups, block);
+  TileBlock block;
+  std::byte* const data = place_block(scratch, kRunGroups, block);
   Slab slab = {data, 0, 0, 0, 0, L.start_offset()};
   for (slab.begin = begin; slab.begin < end; slab.begin = slab.end) {
     slab.end = end - slab.begin < kSlabPanels ? end : slab.begin + kSlabPanels;
     for (slab.first = 0; slab.first < groups; slab.first += slab.groups) {
-      slab.groups = groups - slab.first < kSlabGroups ? groups - slab.first : kSlabGroups;
+      slab.groups = groups - slab.first < kRunGroups ? groups - slab.first : kRunGroups;
       decode_slab<L>(w, slab);
       slab_times_rows<shape_of<L>()>(w.packed, slab, x, block, out);
     }

@@ -152,31 +152,74 @@ void softmax(float* x, std::size_t n) noexcept {
   scale_row(static_cast<float>(1.0 / total(sum)), n, x);
 }
 
-// Codes of 32 inputs; returns the scale. The formula is that of the reference, bit for bit.
-inline float quantize_group(const float* x, std::int8_t* codes) {
-  const std::uint32_t bits = max_magnitude_bits32(x);
-  if (bits >= kInfinityBits) {
+// Codes of 32 inputs of that largest magnitude; returns the scale. The formula is that of the
+// reference, bit for bit.
+inline float quantize_group(const float* x, std::uint32_t max_bits, std::int8_t* codes) {
+  if (max_bits >= kInfinityBits) {
     std::memset(codes, 0, kGroup);
     return __builtin_nanf("");
   }
   float largest = 0.0f;
-  std::memcpy(&largest, &bits, sizeof largest);
+  std::memcpy(&largest, &max_bits, sizeof largest);
   const float ratio = largest > 0.0f ? 127.0f / largest : kLargest;
   quantize32(x, ratio < kLargest ? ratio : kLargest, codes);
   return largest / 127.0f;
 }
 
+inline std::uint32_t magnitude_bits(float x) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits & 0x7FFFFFFFu;
+}
+
+// Leaves the largest magnitudes of the groups, as f32, where their scales go; returns that above
+// which one is an outlier.
+inline float find_maxima(const float* x, std::size_t groups, const QuantizedRow& to) {
+  float sum = 0.0f;
+  for (std::size_t group = 0; group < groups; ++group) {
+    const std::uint32_t bits = max_magnitude_bits32(x + group * kGroup);
+    float max = 0.0f;
+    std::memcpy(&max, &bits, sizeof max);
+    to.scales[group * to.stride] = max;
+    sum += max;
+  }
+  return kOutlierRatio * sum / static_cast<float>(groups);
+}
+
+// inputs = 32 of x without the first of magnitude `max`; returns its place.
+inline std::size_t without_largest(const float* x, float max, float* inputs) {
+  std::memcpy(inputs, x, kGroup * sizeof(float));
+  std::size_t i = 0;
+  while (magnitude_bits(inputs[i]) != magnitude_bits(max)) ++i;
+  inputs[i] = 0.0f;
+  return i;
+}
+
 void quantize_groups(const float* x, std::size_t row, const QuantizedRows& out) noexcept {
   const QuantizedRow to = quantized_row(out, row);
+  const std::size_t groups = out.k / kGroup;
+  const float limit = find_maxima(x, groups, to);
+  Outlier* outlier = to.outliers;
   std::int8_t* dst = to.codes;
-  for (std::size_t group = 0; group < out.k / kGroup; ++group) {
+  for (std::size_t group = 0; group < groups; ++group) {
+    alignas(64) float inputs[kGroup];
     alignas(64) std::int8_t codes[kGroup];
-    to.scales[group * to.stride] = quantize_group(x + group * kGroup, codes);
+    const float* src = x + group * kGroup;
+    float& scale = to.scales[group * to.stride];
+    std::uint32_t max_bits = magnitude_bits(scale);
+    if (scale > limit) {
+      const std::size_t place = without_largest(src, scale, inputs);
+      *outlier++ = {static_cast<std::uint32_t>(group * kGroup + place), src[place]};
+      src = inputs;
+      max_bits = max_magnitude_bits32(inputs);
+    }
+    scale = quantize_group(src, max_bits, codes);
     to.sums[2 * group * to.stride] = sum_codes16(codes);
     to.sums[(2 * group + 1) * to.stride] = sum_codes16(codes + 16);
     for (std::size_t i = 0; i < kGroup; i += 4, dst += 4 * to.stride)
       std::memcpy(dst, codes + i, 4);
   }
+  *outlier = {static_cast<std::uint32_t>(out.k), 0.0f};
 }
 
 void store_halves(const float* x, std::size_t n, std::byte* dst) {
@@ -193,7 +236,7 @@ void store_q8(const float* x, std::size_t n, std::byte* dst) {
   for (std::size_t i = 0; i < n; i += kGroup, dst += kHalfBytes + kGroup) {
     std::int8_t codes[kGroup];
     std::byte scale[kLanes * kHalfBytes];
-    store_half(scale, set1(quantize_group(x + i, codes)));
+    store_half(scale, set1(quantize_group(x + i, max_magnitude_bits32(x + i), codes)));
     std::memcpy(dst, scale, kHalfBytes);
     std::memcpy(dst + kHalfBytes, codes, kGroup);
   }

@@ -1,12 +1,6 @@
 // Quantizing to 8 bits with one scale a row, bit for bit as the reference does it. Included inside
 // an anonymous namespace, after generic/row_ops.inl.
 
-inline std::uint32_t magnitude_bits(float x) {
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, &x, sizeof bits);
-  return bits & 0x7FFFFFFFu;
-}
-
 // What a row's scale is taken from.
 struct Peaks {
   std::uint32_t all;   // bits of the largest magnitude

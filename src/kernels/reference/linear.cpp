@@ -16,6 +16,21 @@ struct DecodedBlock {
   float mins[kMaxGroups * kPanel];
 };
 
+// sums[o] += one block's outliers of row `m`: `next` is the first of them.
+void add_outliers(const PackedFormat& format, const DecodedBlock& block, std::size_t first,
+                  const Outlier*& next, float sums[kPanel]) {
+  for (; next->input < first + format.block; ++next) {
+    const std::size_t i = next->input - first;
+    const std::size_t group = i / format.group * kPanel;
+    for (std::size_t o = 0; o < kPanel; ++o) {
+      const int code = block.codes[i / 4 * kPanel * 4 + 4 * o + i % 4] - format.offset;
+      float weight = static_cast<float>(code) * block.scales[group + o];
+      if (format.has_min) weight -= block.mins[group + o];
+      sums[o] += weight * next->value;
+    }
+  }
+}
+
 // sums[o] += one block's part of row `m`, whose inputs start at `first`.
 void add_block(const PackedFormat& format, const DecodedBlock& block, const QuantizedRows& x,
                std::size_t m, std::size_t first, float sums[kPanel]) {
@@ -66,11 +81,14 @@ void reference_linear_int8(const PackedMatrix& w, std::uint64_t begin, std::uint
     for (std::size_t first_row = 0; first_row < x.rows; first_row += kRun) {
       const std::size_t rows = std::min(kRun, x.rows - first_row);
       float sums[kRun][kPanel] = {};
+      const Outlier* outliers[kRun];
+      for (std::size_t r = 0; r < rows; ++r) outliers[r] = quantized_row(x, first_row + r).outliers;
       for (std::size_t i = 0; i < w.k; i += format.block) {
         decode_codes(format, w.panel(p), i / format.block, 0, kPanel, decoded.codes, decoded.scales,
                      decoded.mins);
         for (std::size_t r = 0; r < rows; ++r) {
           add_block(format, decoded, x, first_row + r, i, sums[r]);
+          add_outliers(format, decoded, i, outliers[r], sums[r]);
         }
       }
       for (std::size_t r = 0; r < rows; ++r) store(w, p, sums[r], first_row + r, out);

@@ -3,8 +3,10 @@
 // One formula everywhere, so that all instruction sets give the same bits:
 //   max = max|x|, scale = max / 127, code = round_to_even(x * min(127 / max, FLT_MAX)), all in f32.
 // The minimum only matters for max < 2^-121, zero included. A group with an infinity or a NaN gets
-// scale NaN and codes 0, so what is computed from it is NaN.
+// scale NaN and codes 0, so what is computed from it is NaN. Outliers: max > 2 * sum / groups,
+// where sum is that of all groups' maxima, ascending; with one that is not finite there are none.
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -23,13 +25,19 @@ float round_to_even(float x) {
   return (x + kMagic) - kMagic;
 }
 
-// Codes of 32 inputs; returns the scale.
-float quantize_group(const float* x, std::int8_t* codes) {
-  std::uint32_t bits = 0;  // magnitudes order like their bits, NaN above everything
+// The bits of the largest magnitude of 32 inputs: they order like magnitudes, NaN above everything.
+std::uint32_t max_magnitude_bits(const float* x) {
+  std::uint32_t bits = 0;
   for (std::size_t i = 0; i < kGroup; ++i) {
     const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(x[i]) & 0x7FFFFFFFu;
     bits = magnitude > bits ? magnitude : bits;
   }
+  return bits;
+}
+
+// Codes of 32 inputs; returns the scale.
+float quantize_group(const float* x, std::int8_t* codes) {
+  const std::uint32_t bits = max_magnitude_bits(x);
   if (bits >= kInfinityBits) {
     std::memset(codes, 0, kGroup);
     return std::numeric_limits<float>::quiet_NaN();
@@ -43,6 +51,22 @@ float quantize_group(const float* x, std::int8_t* codes) {
   return max / 127.0f;
 }
 
+// The input of largest magnitude, the first of them.
+std::size_t largest_of(const float* x) {
+  std::size_t largest = 0;
+  for (std::size_t i = 1; i < kGroup; ++i)
+    if (std::fabs(x[i]) > std::fabs(x[largest])) largest = i;
+  return largest;
+}
+
+// The magnitude above which the largest input of a group is an outlier.
+float outlier_limit(const float* x, std::size_t groups) {
+  float sum = 0.0f;
+  for (std::size_t g = 0; g < groups; ++g)
+    sum += std::bit_cast<float>(max_magnitude_bits(x + g * kGroup));
+  return kOutlierRatio * sum / static_cast<float>(groups);
+}
+
 std::int32_t sum16(const std::int8_t* codes) {
   std::int32_t sum = 0;
   for (std::size_t i = 0; i < 16; ++i) sum += codes[i];
@@ -53,14 +77,24 @@ std::int32_t sum16(const std::int8_t* codes) {
 
 void quantize_groups(const float* x, std::size_t row, const QuantizedRows& out) noexcept {
   const QuantizedRow to = quantized_row(out, row);
+  const float limit = outlier_limit(x, out.k / kGroup);
+  Outlier* outlier = to.outliers;
   for (std::size_t group = 0; group < out.k / kGroup; ++group) {
+    float inputs[kGroup];
+    std::memcpy(inputs, x + group * kGroup, sizeof inputs);
+    const std::size_t largest = largest_of(inputs);
+    if (std::fabs(inputs[largest]) > limit) {
+      *outlier++ = {static_cast<std::uint32_t>(group * kGroup + largest), inputs[largest]};
+      inputs[largest] = 0.0f;
+    }
     std::int8_t codes[kGroup];
-    to.scales[group * to.stride] = quantize_group(x + group * kGroup, codes);
+    to.scales[group * to.stride] = quantize_group(inputs, codes);
     to.sums[2 * group * to.stride] = sum16(codes);
     to.sums[(2 * group + 1) * to.stride] = sum16(codes + 16);
     for (std::size_t i = 0; i < kGroup; ++i)
       to.codes[(group * kGroup + i) / 4 * 4 * to.stride + i % 4] = codes[i];
   }
+  *outlier = {static_cast<std::uint32_t>(out.k), 0.0f};
 }
 
 void store_bf16(const float* x, std::size_t row, const Bf16Rows& out) noexcept {

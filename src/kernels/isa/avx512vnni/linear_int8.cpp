@@ -21,6 +21,7 @@ constexpr std::size_t kAhead = 1024;
 #include "kernels/generic/unroll.inl"
 #include "kernels/isa/avx512vnni/vector.inl"
 #include "kernels/generic/linear_layouts.inl"
+#include "kernels/generic/linear_int8_tile.inl"
 #include "kernels/generic/linear_int8.inl"
 #include "kernels/generic/linear_int8_rows.inl"
 // clang-format on

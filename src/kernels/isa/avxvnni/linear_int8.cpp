@@ -22,6 +22,7 @@ constexpr std::size_t kAhead = 2048;
 #include "kernels/isa/avx2/vector_256.inl"
 #include "kernels/isa/avxvnni/vector.inl"
 #include "kernels/generic/linear_layouts.inl"
+#include "kernels/generic/linear_int8_tile.inl"
 #include "kernels/generic/linear_int8.inl"
 #include "kernels/generic/linear_int8_rows.inl"
 // clang-format on

@@ -1,5 +1,5 @@
-// A tile of cached keys and values as f32 matrices, over the vocabulary of an ISA's vec.h.
-// Included in an anonymous namespace, after generic/attention_product.inl.
+// Cached rows of each type, and a tile of them, over the vocabulary of an ISA's vec.h. Included in
+// an anonymous namespace, after generic/attention_product.inl.
 
 inline Vec load_half_some(const std::byte* p, std::size_t n) {
   if (n >= kLanes) return load_half(p);
@@ -55,41 +55,18 @@ struct Q8Row {
   static void for_columns(const std::byte* rows, std::size_t stride, std::size_t i,
                           const Take& take) {
     const std::byte* const block = rows + i / kQ8Block * kQ8BlockBytes;
-    const Vec scale = load_scales(block, stride);
+    const Vec scale = mul(gather_halves(block, stride), set1(kLowestUnit));
     for (std::size_t first = 0; first < kQ8Block; first += 16) {
       Vec columns[4];
       Vec codes[4];
       load_columns(block + 2 + first, stride, columns);
       for (std::size_t j = 0; j < 4; ++j) {
-        split_bytes(columns[j], codes);
+        split_bytes_high(columns[j], codes);
         for (std::size_t k = 0; k < 4; ++k) take(first + 4 * j + k, mul(scale, codes[k]));
       }
     }
   }
-
- private:
-  static Vec load_scales(const std::byte* rows, std::size_t stride) {
-    std::byte scales[kLanes * 2];
-    for (std::size_t lane = 0; lane < kLanes; ++lane)
-      std::memcpy(scales + 2 * lane, rows + lane * stride, 2);
-    return load_half(scales);
-  }
 };
-
-// Vector j of dst, `step` floats apart, = values [j * kLanes, ..) of a cached row of n, zeros up to
-// dim. Returns zeros, or NaN in the lanes that met a value that is not finite.
-template <class Row>
-inline Vec load_row(const std::byte* src, std::size_t n, std::size_t dim, float* dst,
-                    std::size_t step) {
-  const Vec zero = set1(0.0f);
-  Vec check = zero;
-  for (std::size_t i = 0; i < dim; i += kLanes, dst += step) {
-    const Vec v = i < n ? Row::get(src, i, n - i) : zero;
-    check = fma(v, zero, check);
-    store(dst, v);
-  }
-  return check;
-}
 
 inline bool is_hidden(const AttentionArgs& args, std::size_t key) {
   return args.key_mask != nullptr && args.key_mask[key] == 0;
@@ -133,88 +110,4 @@ KeyRows key_rows(const Tile& tile, std::size_t first, float* staging) {
     if (!tile.hidden(key))
       std::memcpy(rows + (key - first) * stride, tile.key(key), Row::bytes(args.head_dim));
   return {rows, stride};
-}
-
-// Decodes and transposes the keys of the tile to [dim][kKeyTile]. Lanes outside its range stay
-// undefined: their scores are masked.
-template <class Row>
-void load_keys(const Tile& tile, float* staging, float* keys) noexcept {
-  for (std::size_t i = tile.range.begin / kLanes * kLanes; i < tile.range.end; i += kLanes) {
-    const KeyRows rows = key_rows<Row>(tile, i, staging);
-    for (std::size_t d = 0; d < tile.args.head_dim; d += Row::kColumns) {
-      float* const dst = keys + d * kKeyTile + i;
-      Row::for_columns(rows.data, rows.stride, d,
-                       [&](std::size_t j, Vec column) { store(dst + j * kKeyTile, column); });
-    }
-  }
-}
-
-// Scores [R][kKeyTile] of R queries (`dim` floats apart) with keys [i, i + kLanes): sums in the
-// order of `multiply`, without the keys' way through memory, which only pays for many queries. Asks
-// for the same keys of the next tile.
-template <class Row, std::size_t R>
-void score_keys(const Tile& tile, std::size_t i, const float* queries, std::size_t dim,
-                float* staging, float* scores) noexcept {
-  const AttentionArgs& args = tile.args;
-  const KeyRows rows = key_rows<Row>(tile, i, staging);
-  const bool more = tile.first + i + kKeyTile < args.length;
-  const std::byte* const next = more ? tile.key(i + kKeyTile) : nullptr;
-  const std::size_t step = kLanes * args.keys.position_stride * Row::kColumns / args.head_dim;
-  const float* q[R];
-  Vec sums[R];
-  for (std::size_t r = 0; r < R; ++r) {
-    q[r] = queries + r * dim;
-    sums[r] = set1(0.0f);
-  }
-  for (std::size_t d = 0; d < args.head_dim; d += Row::kColumns) {
-    if (more) prefetch_span(next + d / Row::kColumns * step, step);
-    Row::for_columns(rows.data, rows.stride, d, [&](std::size_t j, Vec column) {
-      for (std::size_t r = 0; r < R; ++r) sums[r] = fma(set1(q[r][d + j]), column, sums[r]);
-    });
-  }
-  for (std::size_t r = 0; r < R; ++r) store(scores + r * kKeyTile + i, sums[r]);
-}
-
-// Scores of the whole tile.
-template <class Row, std::size_t R>
-void score_tile(const Tile& tile, const float* queries, std::size_t dim, float* staging,
-                float* scores) noexcept {
-  for (std::size_t i = tile.range.begin / kLanes * kLanes; i < tile.range.end; i += kLanes)
-    score_keys<Row, R>(tile, i, queries, dim, staging, scores);
-}
-using ScoreTile = void (*)(const Tile&, const float*, std::size_t, float*, float*) noexcept;
-// [queries - 1]
-template <class Row>
-constexpr ScoreTile kScoreTile[kMaxRowTile] = {
-    score_tile<Row, 1>, score_tile<Row, 2>, score_tile<Row, 3>, score_tile<Row, 4>,
-    score_tile<Row, 5>, score_tile<Row, 6>, score_tile<Row, 7>, score_tile<Row, 8>};
-
-// Decodes the values of the tile to [kKeyTile][dim], hidden ones as zeros. True if all are finite.
-template <class Row>
-bool load_values(const Tile& tile, std::size_t dim, float* values) noexcept {
-  Vec check = set1(0.0f);
-  for (std::size_t i = tile.range.begin; i < tile.range.end; ++i) {
-    float* const dst = values + i * dim;
-    if (tile.hidden(i)) {
-      std::memset(dst, 0, dim * sizeof(float));
-    } else {
-      check = add(check, load_row<Row>(tile.value(i), tile.args.head_dim, dim, dst, kLanes));
-    }
-  }
-  return !any(is_nan(check));
-}
-
-// What depends on a cache's type: the loaders, and the products with its rows as they are.
-struct CacheType {
-  void (*load_keys)(const Tile&, float*, float*) noexcept;
-  bool (*load_values)(const Tile&, std::size_t, float*) noexcept;
-  const ScoreTile* score_tile;
-  const Multiply* multiply;
-};
-template <class Row, class Source>
-constexpr CacheType kCacheType = {load_keys<Row>, load_values<Row>, kScoreTile<Row>,
-                                  kMultiply<Source>};
-inline const CacheType& cache_type(DType dtype) {
-  if (dtype == DType::f16) return kCacheType<F16Row, Halves>;
-  return dtype == DType::f32 ? kCacheType<F32Row, Floats> : kCacheType<Q8Row, Codes>;
 }

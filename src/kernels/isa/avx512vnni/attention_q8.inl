@@ -1,0 +1,283 @@
+// Attention with q8_0 caches in integers: VPDPBUSD on the codes as they are. Included in an
+// anonymous namespace, after generic/attention_cache.inl and generic/unroll.inl.
+//
+// The other factor of a product, a query or the weights of a tile, is a number of 24 bits relative
+// to its largest, in three digits of 8 bits: what is lost is what f32 loses. Sums of products of
+// codes and digits are exact, so that nothing depends on their order; scales of blocks come last.
+
+using Words = __m512i;  // 16 x 32 bits
+
+constexpr std::size_t kQuad = 4;          // keys or dimensions whose products one lane sums
+constexpr std::size_t kQuadWords = 4;     // three digits of a quad and a word to spare
+constexpr int kDigits = 3;                // high to low
+constexpr float kLargestQuery = 8355e3f;  // below 0x7F7F7F, so that digits are signed bytes
+constexpr float kLargestWeight = 16770e3f;  // below 2^24
+constexpr float kSmallestQuery = 1e-30f;    // below, queries are 0: their inverse must be finite
+
+inline Words as_words(Vec v) {
+  return _mm512_castps_si512(v);
+}
+inline Words load_words(const float* p) {
+  return _mm512_loadu_si512(p);
+}
+inline Words set1_word(const float* p) {
+  std::int32_t word = 0;
+  std::memcpy(&word, p, sizeof word);
+  return _mm512_set1_epi32(word);
+}
+// The largest magnitude, infinity or NaN if there is one.
+inline float reduce_magnitude(Words bits) {
+  return _mm_cvtss_f32(
+      _mm_castsi128_ps(_mm_cvtsi32_si128(static_cast<int>(_mm512_reduce_max_epu32(bits)))));
+}
+inline Words magnitudes(Vec v) {
+  return as_words(abs(v));
+}
+
+// The three low bytes of each lane, four lanes a quad: its high bytes, its middle ones, its low ones,
+// zeros.
+inline Words quads_of_digits(Words numbers) {
+  const Words order = _mm512_set4_epi32(-1, 0x0C080400, 0x0D090501, 0x0E0A0602);
+  return _mm512_maskz_shuffle_epi8(0x0FFF0FFF0FFF0FFF, numbers, order);
+}
+// The numbers that sums over each digit make, rounded.
+inline Vec join_digits(const Words (&sums)[kDigits]) {
+  const Words high = _mm512_add_epi32(_mm512_slli_epi32(sums[0], 8), sums[1]);
+  return fma(_mm512_cvtepi32_ps(high), set1(256.0f), _mm512_cvtepi32_ps(sums[2]));
+}
+
+// Digits of a query in its place, a quad of dimensions after the other. The words to spare hold, in
+// the first three quads of a block, what makes up for codes that are moved up by 128, and in the
+// fourth the scale.
+void prepare_query(float* query, std::size_t dim) noexcept {
+  Words bits = _mm512_setzero_si512();
+  for (std::size_t d = 0; d < dim; d += kLanes)
+    bits = _mm512_max_epu32(bits, magnitudes(load(query + d)));
+  const float top = reduce_magnitude(bits);
+  const float inverse = top < kSmallestQuery ? 0.0f : kLargestQuery / top;
+  // Not finite: NaN.
+  const float scale = top < kSmallestQuery ? 0.0f : top / kLargestQuery + (top - top);
+  const Words middle = _mm512_set1_epi32(0x808080);
+  for (std::size_t d = 0; d < dim; d += kQ8Block) {
+    Words digits[2];
+    Words sums = _mm512_setzero_si512();
+    for (std::size_t i = 0; i < 2; ++i) {
+      const Words number = _mm512_cvtps_epi32(mul(load(query + d + i * kLanes), set1(inverse)));
+      digits[i] = quads_of_digits(_mm512_xor_si512(_mm512_add_epi32(number, middle), middle));
+      sums = _mm512_dpbusd_epi32(sums, _mm512_set1_epi8(1), digits[i]);
+    }
+    sums = _mm512_add_epi32(sums, _mm512_shuffle_i32x4(sums, sums, 0x4E));
+    sums = _mm512_add_epi32(sums, _mm512_shuffle_i32x4(sums, sums, 0xB1));
+    const Words spare = _mm512_slli_epi32(_mm512_sub_epi32(_mm512_setzero_si512(), sums), 7);
+    const Words order = _mm512_set_epi32(0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0);
+    digits[0] = _mm512_mask_permutexvar_epi32(digits[0], 0x0888, order, spare);
+    digits[0] = _mm512_mask_mov_epi32(digits[0], 0x8000, as_words(set1(scale)));
+    for (std::size_t i = 0; i < 2; ++i) _mm512_storeu_si512(query + d + i * kLanes, digits[i]);
+  }
+}
+
+// A block of the codes of kLanes keys, moved up by 128, a quad of dimensions in each vector.
+inline void load_quads(const std::byte* block, std::size_t stride, Words (&quads)[8]) {
+  for (std::size_t i = 0; i < 2; ++i) {
+    Vec columns[4];
+    load_columns(block + 2 + 16 * i, stride, columns);
+    for (std::size_t j = 0; j < 4; ++j)
+      quads[4 * i + j] = _mm512_xor_si512(as_words(columns[j]), _mm512_set1_epi8(INT8_MIN));
+  }
+}
+
+// Products of a block of a query with that of kLanes keys, without scales.
+inline Vec multiply_block(const float* query, const Words (&quads)[8]) {
+  Words sums[kDigits];
+  unroll<kDigits>([&](auto digit) HALFBYTE_INLINE_LAMBDA {
+    sums[digit] = set1_word(query + kQuadWords * digit + kDigits);
+  });
+  unroll<8>([&](auto i) HALFBYTE_INLINE_LAMBDA {
+    unroll<kDigits>([&](auto digit) HALFBYTE_INLINE_LAMBDA {
+      sums[digit] =
+          _mm512_dpbusd_epi32(sums[digit], quads[i], set1_word(query + kQuadWords * i + digit));
+    });
+  });
+  return join_digits(sums);
+}
+
+// As score_keys.
+template <std::size_t R>
+void score_codes(const Tile& tile, std::size_t i, const float* queries, std::size_t dim,
+                 float* staging, float* scores) {
+  const AttentionArgs& args = tile.args;
+  const KeyRows keys = key_rows<Q8Row>(tile, i, staging);
+  const bool more = tile.first + i + kKeyTile < args.length;
+  const std::byte* const next = more ? tile.key(i + kKeyTile) : nullptr;
+  const std::size_t step = kLanes * args.keys.position_stride * kQ8Block / dim;
+  Vec sums[R];
+  for (std::size_t r = 0; r < R; ++r) sums[r] = set1(0.0f);
+  const std::byte* block = keys.data;
+  for (std::size_t d = 0; d < dim; d += kQ8Block, block += kQ8BlockBytes) {
+    if (more) prefetch_span(next + d / kQ8Block * step, step);
+    Words quads[8];
+    load_quads(block, keys.stride, quads);
+    const Vec scale = gather_halves(block, keys.stride);
+    for (std::size_t r = 0; r < R; ++r)
+      sums[r] = fma(multiply_block(queries + r * dim + d, quads), scale, sums[r]);
+  }
+  for (std::size_t r = 0; r < R; ++r) {
+    const float scale = queries[r * dim + kQuadWords * kDigits + kDigits];
+    store(scores + r * kKeyTile + i, mul(sums[r], set1(scale)));
+  }
+}
+
+template <std::size_t R>
+void score_code_tile(const Tile& tile, const float* queries, std::size_t dim, float* staging,
+                     float* scores) noexcept {
+  for (std::size_t i = tile.range.begin / kLanes * kLanes; i < tile.range.end; i += kLanes)
+    score_codes<R>(tile, i, queries, dim, staging, scores);
+}
+constexpr ScoreTile kScoreCodes[kMaxRowTile] = {
+    score_code_tile<1>, score_code_tile<2>, score_code_tile<3>, score_code_tile<4>,
+    score_code_tile<5>, score_code_tile<6>, score_code_tile<7>, score_code_tile<8>};
+
+// Scales of a block of the values [i, i + kLanes) of the tile, zeros for keys outside its range and
+// hidden ones: a NaN there must not reach anyone.
+inline Vec value_scales(const Tile& tile, std::size_t block, std::size_t i) {
+  const std::size_t offset = block * kQ8BlockBytes;
+  const bool whole = i >= tile.range.begin && i + kLanes <= tile.range.end;
+  if (whole && tile.args.key_mask == nullptr)
+    return gather_halves(tile.value(i) + offset, tile.args.values.position_stride);
+  std::byte scales[kLanes * 2] = {};
+  for (std::size_t key = larger(i, tile.range.begin); key < smaller(i + kLanes, tile.range.end);
+       ++key)
+    if (!tile.hidden(key)) std::memcpy(scales + 2 * (key - i), tile.value(key) + offset, 2);
+  return load_half(scales);
+}
+
+// Scales of a block of the values that some rows see, relative to the largest.
+struct TileScales {
+  Vec relative[kKeyTile / kLanes];  // weights times these are digits
+  float unit;                       // what the lowest digit stands for
+};
+inline TileScales relative_scales(const Vec (&scales)[kKeyTile / kLanes], KeyRange seen) {
+  TileScales out;
+  Words bits = _mm512_setzero_si512();
+  for (std::size_t v = 0; v < kKeyTile / kLanes; ++v) {
+    out.relative[v] = select(seen_lanes(seen, v * kLanes), scales[v], set1(0.0f));
+    bits = _mm512_max_epu32(bits, magnitudes(out.relative[v]));
+  }
+  const float top = reduce_magnitude(bits);
+  out.unit = top / kLargestWeight;
+  const Vec inverse = set1(top == 0.0f ? 0.0f : kLargestWeight / top);
+  for (Vec& v : out.relative) v = mul(v, inverse);
+  return out;
+}
+
+// The weights of the step's rows, times the scales of a block, as digits [count][kKeyTile];
+// returns in units[] what their lowest stand for.
+void weigh_block(const Worker& w, const Step& step, const Tile& tile, std::size_t block,
+                 float* digits, float* units) {
+  Vec scales[kKeyTile / kLanes];
+  for (Vec& v : scales) v = set1(0.0f);
+  for (std::size_t i = step.begin(); i < step.end(); i += kLanes)
+    scales[i / kLanes] = value_scales(tile, block, i);
+  TileScales rows{};
+  for (std::size_t r = 0; r < step.count; ++r) {
+    const KeyRange seen = step.rows[r];
+    if (r == 0 || seen.begin != step.rows[r - 1].begin || seen.end != step.rows[r - 1].end)
+      rows = relative_scales(scales, seen);
+    units[r] = rows.unit;
+    for (std::size_t i = step.begin(); i < step.end(); i += kLanes) {
+      const Vec weights = load(w.scores + r * kKeyTile + i);
+      const Words numbers = _mm512_cvtps_epi32(mul(weights, rows.relative[i / kLanes]));
+      _mm512_storeu_si512(digits + r * kKeyTile + i, quads_of_digits(numbers));
+    }
+  }
+}
+
+// A block of the codes of four values, a quad of keys in each lane: channels 0-3, 16-19, 4-7, 20-23
+// and 8-11, 24-27, 12-15, 28-31.
+inline void load_quads(const std::byte* const (&values)[kQuad], Words (&quads)[2]) {
+  __m256i v[kQuad];
+  for (std::size_t i = 0; i < kQuad; ++i)
+    v[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values[i]));
+  const __m256i a = _mm256_unpacklo_epi8(v[0], v[1]);
+  const __m256i b = _mm256_unpacklo_epi8(v[2], v[3]);
+  const __m256i c = _mm256_unpackhi_epi8(v[0], v[1]);
+  const __m256i d = _mm256_unpackhi_epi8(v[2], v[3]);
+  quads[0] = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_unpacklo_epi16(a, b)),
+                                _mm256_unpackhi_epi16(a, b), 1);
+  quads[1] = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_unpacklo_epi16(c, d)),
+                                _mm256_unpackhi_epi16(c, d), 1);
+}
+
+// A block of the values of a step's tile.
+struct ValueBlock {
+  const std::byte* codes;  // of the tile's first key
+  std::size_t stride;
+  std::size_t begin;  // keys, whole quads
+  std::size_t end;
+  std::size_t last;  // the last key there is: those behind it have weight 0 and are not read
+  const std::byte* next;
+  std::size_t next_step;  // bytes to ask for with each quad
+};
+
+// outputs = outputs * factors + weights * values, for R rows and a block of channels.
+template <std::size_t R>
+void gather_block(const ValueBlock& b, const float* digits, const float* units,
+                  const float* factors, float* outputs, std::size_t stride) {
+  Words sums[R][2][kDigits];
+  for (auto& row : sums)
+    for (auto& vector : row)
+      for (Words& sum : vector) sum = _mm512_setzero_si512();
+  for (std::size_t key = b.begin; key < b.end; key += kQuad) {
+    if (b.next != nullptr) prefetch_span(b.next + key / kQuad * b.next_step, b.next_step);
+    const std::byte* values[kQuad];
+    for (std::size_t i = 0; i < kQuad; ++i)
+      values[i] = b.codes + (key + i < b.last ? key + i : b.last) * b.stride;
+    Words quads[2];
+    load_quads(values, quads);
+    unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
+      unroll<kDigits>([&](auto digit) HALFBYTE_INLINE_LAMBDA {
+        const Words weights = set1_word(digits + r * kKeyTile + key + digit);
+        sums[r][0][digit] = _mm512_dpbusd_epi32(sums[r][0][digit], weights, quads[0]);
+        sums[r][1][digit] = _mm512_dpbusd_epi32(sums[r][1][digit], weights, quads[1]);
+      });
+    });
+  }
+  for (std::size_t r = 0; r < R; ++r, outputs += stride) {
+    const Vec first = join_digits(sums[r][0]);
+    const Vec second = join_digits(sums[r][1]);
+    const Vec unit = set1(units[r]);
+    const Vec factor = set1(factors[r]);
+    const Vec low = _mm512_shuffle_f32x4(first, second, 0x88);
+    const Vec high = _mm512_shuffle_f32x4(first, second, 0xDD);
+    store(outputs, fma(low, unit, mul(factor, load(outputs))));
+    store(outputs + kLanes, fma(high, unit, mul(factor, load(outputs + kLanes))));
+  }
+}
+using GatherBlock = void (*)(const ValueBlock&, const float*, const float*, const float*, float*,
+                             std::size_t);
+constexpr std::size_t kGatherRows = 4;  // whose sums fit the registers
+constexpr GatherBlock kGatherBlock[kGatherRows] = {gather_block<1>, gather_block<2>,
+                                                   gather_block<3>, gather_block<4>};
+
+void gather_codes(const Worker& w, const Step& step, const Tile& tile, const float* factors,
+                  const std::byte* next) noexcept {
+  const std::size_t stride = w.args.values.position_stride;
+  const std::size_t blocks = w.dim / kQ8Block;
+  ValueBlock b{tile.value(0) + 2, stride, step.begin(), step.end(), tile.range.end - 1,
+               next,              kQuad * stride / blocks};
+  float* const digits = w.values;
+  float units[kMaxRowTile];
+  for (std::size_t block = 0; block < blocks; ++block) {
+    weigh_block(w, step, tile, block, digits, units);
+    for (std::size_t r = 0; r < step.count; r += kGatherRows) {
+      float* const outputs = w.parts + (step.first + r) * w.part + block * kQ8Block;
+      kGatherBlock[smaller(kGatherRows, step.count - r) - 1](b, digits + r * kKeyTile, units + r,
+                                                             factors + r, outputs, w.part);
+    }
+    b.codes += kQ8BlockBytes;
+    if (next != nullptr) b.next += kKeyTile / kQuad * b.next_step;
+  }
+}
+
+constexpr CacheType kQ8Cache = {nullptr,       nullptr, kScoreCodes, nullptr,
+                                prepare_query, gather_codes};

@@ -194,64 +194,92 @@ void weigh_block(const Worker& w, const Step& step, const Tile& tile, std::size_
 
 // A block of the codes of four values, a quad of keys in each lane: channels 0-3, 16-19, 4-7, 20-23
 // and 8-11, 24-27, 12-15, 28-31.
-inline void load_quads(const std::byte* const (&values)[kQuad], Words (&quads)[2]) {
-  __m256i v[kQuad];
-  for (std::size_t i = 0; i < kQuad; ++i)
-    v[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values[i]));
-  const __m256i a = _mm256_unpacklo_epi8(v[0], v[1]);
-  const __m256i b = _mm256_unpacklo_epi8(v[2], v[3]);
-  const __m256i c = _mm256_unpackhi_epi8(v[0], v[1]);
-  const __m256i d = _mm256_unpackhi_epi8(v[2], v[3]);
-  quads[0] = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_unpacklo_epi16(a, b)),
-                                _mm256_unpackhi_epi16(a, b), 1);
-  quads[1] = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_unpacklo_epi16(c, d)),
-                                _mm256_unpackhi_epi16(c, d), 1);
+struct ValueQuads {
+  Words first;
+  Words second;
+};
+inline ValueQuads load_value_quads(const std::byte* k0, const std::byte* k1, const std::byte* k2,
+                                   const std::byte* k3) {
+  const auto codes = [](const std::byte* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  };
+  const __m256i a = _mm256_unpacklo_epi8(codes(k0), codes(k1));
+  const __m256i b = _mm256_unpacklo_epi8(codes(k2), codes(k3));
+  const __m256i c = _mm256_unpackhi_epi8(codes(k0), codes(k1));
+  const __m256i d = _mm256_unpackhi_epi8(codes(k2), codes(k3));
+  return {_mm512_inserti64x4(_mm512_castsi256_si512(_mm256_unpacklo_epi16(a, b)),
+                             _mm256_unpackhi_epi16(a, b), 1),
+          _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_unpacklo_epi16(c, d)),
+                             _mm256_unpackhi_epi16(c, d), 1)};
 }
 
-// A block of the values of a step's tile.
+// A block of the values that some rows of a step see.
 struct ValueBlock {
   const std::byte* codes;  // of the tile's first key
   std::size_t stride;
-  std::size_t begin;  // keys, whole quads
+  std::size_t begin;  // keys
   std::size_t end;
-  std::size_t last;  // the last key there is: those behind it have weight 0 and are not read
-  const std::byte* next;
+  const std::byte* next;  // the same of the next tile, or nullptr
   std::size_t next_step;  // bytes to ask for with each quad
+};
+
+// Sums of R rows over each digit, of 32 channels.
+template <std::size_t R>
+struct GatherSums {
+  Words first[R][kDigits];
+  Words second[R][kDigits];
+
+  HALFBYTE_INLINE GatherSums() {
+    each([](Words& sum) HALFBYTE_INLINE_LAMBDA { sum = _mm512_setzero_si512(); });
+  }
+  template <class Fn>
+  HALFBYTE_INLINE void each(const Fn& fn) {
+    unroll<R * kDigits>([&](auto i) HALFBYTE_INLINE_LAMBDA {
+      fn(first[i / kDigits][i % kDigits]);
+      fn(second[i / kDigits][i % kDigits]);
+    });
+  }
+  // digits: of the quad's weights, rows kKeyTile apart.
+  HALFBYTE_INLINE void add(const ValueQuads& quads, const float* digits) {
+    unroll<R * kDigits>([&](auto i) HALFBYTE_INLINE_LAMBDA {
+      const Words weights = set1_word(digits + i / kDigits * kKeyTile + i % kDigits);
+      Words& low = first[i / kDigits][i % kDigits];
+      Words& high = second[i / kDigits][i % kDigits];
+      low = _mm512_dpbusd_epi32(low, weights, quads.first);
+      high = _mm512_dpbusd_epi32(high, weights, quads.second);
+    });
+    // g++ 12 would keep copies of them on the stack.
+    each([](Words& sum) HALFBYTE_INLINE_LAMBDA { asm("" : "+v"(sum)); });
+  }
 };
 
 // outputs = outputs * factors + weights * values, for R rows and a block of channels.
 template <std::size_t R>
 void gather_block(const ValueBlock& b, const float* digits, const float* units,
                   const float* factors, float* outputs, std::size_t stride) {
-  Words sums[R][2][kDigits];
-  for (auto& row : sums)
-    for (auto& vector : row)
-      for (Words& sum : vector) sum = _mm512_setzero_si512();
-  for (std::size_t key = b.begin; key < b.end; key += kQuad) {
+  GatherSums<R> sums;
+  const std::byte* k = b.codes + b.begin * b.stride;
+  std::size_t key = b.begin;
+  for (; key + kQuad <= b.end; key += kQuad, k += kQuad * b.stride) {
     if (b.next != nullptr) prefetch_span(b.next + key / kQuad * b.next_step, b.next_step);
-    const std::byte* values[kQuad];
-    for (std::size_t i = 0; i < kQuad; ++i)
-      values[i] = b.codes + (key + i < b.last ? key + i : b.last) * b.stride;
-    Words quads[2];
-    load_quads(values, quads);
-    unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
-      unroll<kDigits>([&](auto digit) HALFBYTE_INLINE_LAMBDA {
-        const Words weights = set1_word(digits + r * kKeyTile + key + digit);
-        sums[r][0][digit] = _mm512_dpbusd_epi32(sums[r][0][digit], weights, quads[0]);
-        sums[r][1][digit] = _mm512_dpbusd_epi32(sums[r][1][digit], weights, quads[1]);
-      });
-    });
+    sums.add(load_value_quads(k, k + b.stride, k + 2 * b.stride, k + 3 * b.stride), digits + key);
   }
-  for (std::size_t r = 0; r < R; ++r, outputs += stride) {
-    const Vec first = join_digits(sums[r][0]);
-    const Vec second = join_digits(sums[r][1]);
+  if (key < b.end) {  // what is missing has weight 0
+    const std::byte* const last = b.codes + (b.end - 1) * b.stride;
+    const std::byte* const middle = key + 2 < b.end ? k + b.stride : last;
+    sums.add(load_value_quads(k, middle, last, last), digits + key);
+  }
+  unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
+    const Vec first = join_digits(sums.first[r]);
+    const Vec second = join_digits(sums.second[r]);
     const Vec unit = set1(units[r]);
     const Vec factor = set1(factors[r]);
     const Vec low = _mm512_shuffle_f32x4(first, second, 0x88);
     const Vec high = _mm512_shuffle_f32x4(first, second, 0xDD);
     store(outputs, fma(low, unit, mul(factor, load(outputs))));
     store(outputs + kLanes, fma(high, unit, mul(factor, load(outputs + kLanes))));
-  }
+    outputs += stride;
+  });
 }
 using GatherBlock = void (*)(const ValueBlock&, const float*, const float*, const float*, float*,
                              std::size_t);
@@ -263,8 +291,9 @@ void gather_codes(const Worker& w, const Step& step, const Tile& tile, const flo
                   const std::byte* next) noexcept {
   const std::size_t stride = w.args.values.position_stride;
   const std::size_t blocks = w.dim / kQ8Block;
-  ValueBlock b{tile.value(0) + 2, stride, step.begin(), step.end(), tile.range.end - 1,
-               next,              kQuad * stride / blocks};
+  // Whole quads from the first on: what is not seen has weight 0.
+  ValueBlock b{tile.value(0) + 2,    stride, step.begin(), step.range.end, next,
+               kQuad * stride / blocks};
   float* const digits = w.values;
   float units[kMaxRowTile];
   for (std::size_t block = 0; block < blocks; ++block) {

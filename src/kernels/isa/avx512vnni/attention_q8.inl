@@ -25,6 +25,11 @@ inline Words set1_word(const float* p) {
   std::memcpy(&word, p, sizeof word);
   return _mm512_set1_epi32(word);
 }
+// sums + products of bytes, unsigned, and those of one word, signed. g++ 12 would broadcast the word
+// with an instruction of its own.
+inline void add_products(Words& sums, Words bytes, const float* word) {
+  asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(bytes), "m"(*word));
+}
 // The largest magnitude, infinity or NaN if there is one.
 inline float reduce_magnitude(Words bits) {
   return _mm_cvtss_f32(
@@ -94,8 +99,7 @@ inline Vec multiply_block(const float* query, const Words (&quads)[8]) {
   });
   unroll<8>([&](auto i) HALFBYTE_INLINE_LAMBDA {
     unroll<kDigits>([&](auto digit) HALFBYTE_INLINE_LAMBDA {
-      sums[digit] =
-          _mm512_dpbusd_epi32(sums[digit], quads[i], set1_word(query + kQuadWords * i + digit));
+      add_products(sums[digit], quads[i], query + kQuadWords * i + digit);
     });
   });
   return join_digits(sums);

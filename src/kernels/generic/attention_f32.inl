@@ -75,7 +75,8 @@ void gather(const Worker& w, const Step& step, const Operands& operands, const f
 // Takes the tile into the step's rows.
 void attend(const Worker& w, const Step& step, const Operands& operands) {
   score(w, step, operands);
-  float factors[kMaxStepRows] = {};
+  alignas(64) float factors[kMaxStepRows];
+  for (std::size_t r = 0; r < step.count; r += kLanes) store(factors + r, set1(0.0f));
   update_softmax(w, step, factors);
   gather(w, step, operands, factors);
 }

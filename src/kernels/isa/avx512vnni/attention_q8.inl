@@ -81,18 +81,44 @@ void prepare_query(float* query, std::size_t dim) noexcept {
   }
 }
 
+// Four quads of four rows a lane: a block of the codes of rows `row` and + 4.
+inline Words load_two_rows(const std::byte* codes, std::size_t stride, std::size_t row) {
+  const auto part = [&](std::size_t i) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + i * stride));
+  };
+  return _mm512_inserti64x4(_mm512_castsi256_si512(part(row)), part(row + 4), 1);
+}
+// Quads 0-3 and 4-7 of rows [row, row + 4), then of the next four: quads[i] has i and i + 4.
+HALFBYTE_INLINE void load_eight_rows(const std::byte* codes, std::size_t stride, std::size_t row,
+                                     Words (&quads)[4]) {
+  const Words r0 = load_two_rows(codes, stride, row);
+  const Words r1 = load_two_rows(codes, stride, row + 1);
+  const Words r2 = load_two_rows(codes, stride, row + 2);
+  const Words r3 = load_two_rows(codes, stride, row + 3);
+  const Words a = _mm512_unpacklo_epi32(r0, r1);
+  const Words b = _mm512_unpacklo_epi32(r2, r3);
+  const Words c = _mm512_unpackhi_epi32(r0, r1);
+  const Words d = _mm512_unpackhi_epi32(r2, r3);
+  quads[0] = _mm512_unpacklo_epi64(a, b);
+  quads[1] = _mm512_unpackhi_epi64(a, b);
+  quads[2] = _mm512_unpacklo_epi64(c, d);
+  quads[3] = _mm512_unpackhi_epi64(c, d);
+}
 // A block of the codes of kLanes keys, moved up by 128, a quad of dimensions in each vector.
-inline void load_quads(const std::byte* block, std::size_t stride, Words (&quads)[8]) {
-  for (std::size_t i = 0; i < 2; ++i) {
-    Vec columns[4];
-    load_columns(block + 2 + 16 * i, stride, columns);
-    for (std::size_t j = 0; j < 4; ++j)
-      quads[4 * i + j] = _mm512_xor_si512(as_words(columns[j]), _mm512_set1_epi8(INT8_MIN));
-  }
+HALFBYTE_INLINE void load_quads(const std::byte* block, std::size_t stride, Words (&quads)[8]) {
+  Words low[4];
+  Words high[4];
+  load_eight_rows(block + 2, stride, 0, low);
+  load_eight_rows(block + 2, stride, 8, high);
+  const Words up = _mm512_set1_epi8(INT8_MIN);
+  unroll<4>([&](auto i) HALFBYTE_INLINE_LAMBDA {
+    quads[i] = _mm512_xor_si512(_mm512_shuffle_i32x4(low[i], high[i], 0x88), up);
+    quads[i + 4] = _mm512_xor_si512(_mm512_shuffle_i32x4(low[i], high[i], 0xDD), up);
+  });
 }
 
 // Products of a block of a query with that of kLanes keys, without scales.
-inline Vec multiply_block(const float* query, const Words (&quads)[8]) {
+HALFBYTE_INLINE Vec multiply_block(const float* query, const Words (&quads)[8]) {
   Words sums[kDigits];
   unroll<kDigits>([&](auto digit) HALFBYTE_INLINE_LAMBDA {
     sums[digit] = set1_word(query + kQuadWords * digit + kDigits);
@@ -105,37 +131,44 @@ inline Vec multiply_block(const float* query, const Words (&quads)[8]) {
   return join_digits(sums);
 }
 
-// As score_keys.
+// Products of R queries (`dim` floats apart) with kLanes keys; asks on the way for memory at `next`
+// if that is not nullptr, `step` bytes with each block.
 template <std::size_t R>
-void score_codes(const Tile& tile, std::size_t i, const float* queries, std::size_t dim,
-                 float* staging, float* scores) {
-  const AttentionArgs& args = tile.args;
-  const KeyRows keys = key_rows<Q8Row>(tile, i, staging);
-  const bool more = tile.first + i + kKeyTile < args.length;
-  const std::byte* const next = more ? tile.key(i + kKeyTile) : nullptr;
-  const std::size_t step = kLanes * args.keys.position_stride * kQ8Block / dim;
+HALFBYTE_INLINE void score_codes(const KeyRows& keys, const float* queries, std::size_t dim,
+                                 const std::byte* next, std::size_t step, float* scores) {
   Vec sums[R];
-  for (std::size_t r = 0; r < R; ++r) sums[r] = set1(0.0f);
+  unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA { sums[r] = set1(0.0f); });
   const std::byte* block = keys.data;
-  for (std::size_t d = 0; d < dim; d += kQ8Block, block += kQ8BlockBytes) {
-    if (more) prefetch_span(next + d / kQ8Block * step, step);
+  const float* const end = queries + dim;
+  for (const float* q = queries; q < end; q += kQ8Block, block += kQ8BlockBytes) {
+    if (next != nullptr) {
+      prefetch_span(next, step);
+      next += step;
+    }
     Words quads[8];
     load_quads(block, keys.stride, quads);
     const Vec scale = gather_halves(block, keys.stride);
-    for (std::size_t r = 0; r < R; ++r)
-      sums[r] = fma(multiply_block(queries + r * dim + d, quads), scale, sums[r]);
+    unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
+      sums[r] = fma(multiply_block(q + r * dim, quads), scale, sums[r]);
+    });
   }
-  for (std::size_t r = 0; r < R; ++r) {
+  unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
     const float scale = queries[r * dim + kQuadWords * kDigits + kDigits];
-    store(scores + r * kKeyTile + i, mul(sums[r], set1(scale)));
-  }
+    store(scores + r * kKeyTile, mul(sums[r], set1(scale)));
+  });
 }
 
+// As score_tile.
 template <std::size_t R>
 void score_code_tile(const Tile& tile, const float* queries, std::size_t dim, float* staging,
                      float* scores) noexcept {
-  for (std::size_t i = tile.range.begin / kLanes * kLanes; i < tile.range.end; i += kLanes)
-    score_codes<R>(tile, i, queries, dim, staging, scores);
+  const AttentionArgs& args = tile.args;
+  const std::size_t step = kLanes * args.keys.position_stride * kQ8Block / dim;
+  for (std::size_t i = tile.range.begin / kLanes * kLanes; i < tile.range.end; i += kLanes) {
+    const bool more = tile.first + i + kKeyTile < args.length;
+    const std::byte* const next = more ? tile.key(i + kKeyTile) : nullptr;
+    score_codes<R>(key_rows<Q8Row>(tile, i, staging), queries, dim, next, step, scores + i);
+  }
 }
 constexpr ScoreTile kScoreCodes[kMaxRowTile] = {
     score_code_tile<1>, score_code_tile<2>, score_code_tile<3>, score_code_tile<4>,
@@ -160,39 +193,44 @@ struct TileScales {
   Vec relative[kKeyTile / kLanes];  // weights times these are digits
   float unit;                       // what the lowest digit stands for
 };
-inline TileScales relative_scales(const Vec (&scales)[kKeyTile / kLanes], KeyRange seen) {
-  TileScales out;
+HALFBYTE_INLINE void set_scales(const Vec (&scales)[kKeyTile / kLanes], KeyRange seen,
+                                TileScales& out) {
   Words bits = _mm512_setzero_si512();
-  for (std::size_t v = 0; v < kKeyTile / kLanes; ++v) {
+  unroll<kKeyTile / kLanes>([&](auto v) HALFBYTE_INLINE_LAMBDA {
     out.relative[v] = select(seen_lanes(seen, v * kLanes), scales[v], set1(0.0f));
     bits = _mm512_max_epu32(bits, magnitudes(out.relative[v]));
-  }
+  });
   const float top = reduce_magnitude(bits);
   out.unit = top / kLargestWeight;
   const Vec inverse = set1(top == 0.0f ? 0.0f : kLargestWeight / top);
-  for (Vec& v : out.relative) v = mul(v, inverse);
-  return out;
+  unroll<kKeyTile / kLanes>(
+      [&](auto v) HALFBYTE_INLINE_LAMBDA { out.relative[v] = mul(out.relative[v], inverse); });
 }
 
-// The weights of the step's rows, times the scales of a block, as digits [count][kKeyTile];
-// returns in units[] what their lowest stand for.
+// Floats of what weigh_block makes.
+constexpr std::size_t kUnits = kMaxRowTile * kKeyTile;
+constexpr std::size_t kBlockWeights = kUnits + kMaxLanes;
+
+// The weights of the step's rows, times the scales of a block, as digits [kMaxRowTile][kKeyTile];
+// then [kMaxRowTile] what their lowest stand for.
 void weigh_block(const Worker& w, const Step& step, const Tile& tile, std::size_t block,
-                 float* digits, float* units) {
+                 float* digits) {
   Vec scales[kKeyTile / kLanes];
-  for (Vec& v : scales) v = set1(0.0f);
-  for (std::size_t i = step.begin(); i < step.end(); i += kLanes)
-    scales[i / kLanes] = value_scales(tile, block, i);
-  TileScales rows{};
+  unroll<kKeyTile / kLanes>([&](auto v) HALFBYTE_INLINE_LAMBDA {
+    const std::size_t i = v * kLanes;
+    scales[v] = i >= step.begin() && i < step.end() ? value_scales(tile, block, i) : set1(0.0f);
+  });
+  TileScales rows;
   for (std::size_t r = 0; r < step.count; ++r) {
     const KeyRange seen = step.rows[r];
     if (r == 0 || seen.begin != step.rows[r - 1].begin || seen.end != step.rows[r - 1].end)
-      rows = relative_scales(scales, seen);
-    units[r] = rows.unit;
-    for (std::size_t i = step.begin(); i < step.end(); i += kLanes) {
-      const Vec weights = load(w.scores + r * kKeyTile + i);
-      const Words numbers = _mm512_cvtps_epi32(mul(weights, rows.relative[i / kLanes]));
-      _mm512_storeu_si512(digits + r * kKeyTile + i, quads_of_digits(numbers));
-    }
+      set_scales(scales, seen, rows);
+    digits[kUnits + r] = rows.unit;
+    unroll<kKeyTile / kLanes>([&](auto v) HALFBYTE_INLINE_LAMBDA {
+      const std::size_t i = r * kKeyTile + v * kLanes;
+      const Words numbers = _mm512_cvtps_epi32(mul(load(w.scores + i), rows.relative[v]));
+      _mm512_storeu_si512(digits + i, quads_of_digits(numbers));
+    });
   }
 }
 
@@ -298,14 +336,15 @@ void gather_codes(const Worker& w, const Step& step, const Tile& tile, const flo
   // Whole quads from the first on: what is not seen has weight 0.
   ValueBlock b{tile.value(0) + 2,    stride, step.begin(), step.range.end, next,
                kQuad * stride / blocks};
-  float* const digits = w.values;
-  float units[kMaxRowTile];
+  // All weights first: theirs is a long chain of operations, that of a block hides another's.
+  for (std::size_t block = 0; block < blocks; ++block)
+    weigh_block(w, step, tile, block, w.values + block * kBlockWeights);
   for (std::size_t block = 0; block < blocks; ++block) {
-    weigh_block(w, step, tile, block, digits, units);
+    const float* const weights = w.values + block * kBlockWeights;
     for (std::size_t r = 0; r < step.count; r += kGatherRows) {
       float* const outputs = w.parts + (step.first + r) * w.part + block * kQ8Block;
-      kGatherBlock[smaller(kGatherRows, step.count - r) - 1](b, digits + r * kKeyTile, units + r,
-                                                             factors + r, outputs, w.part);
+      kGatherBlock[smaller(kGatherRows, step.count - r) - 1](
+          b, weights + r * kKeyTile, weights + kUnits + r, factors + r, outputs, w.part);
     }
     b.codes += kQ8BlockBytes;
     if (next != nullptr) b.next += kKeyTile / kQuad * b.next_step;

@@ -244,7 +244,7 @@ inline void split_bytes_high(Vec quads, Vec (&v)[4]) {
   for (int i = 0; i < 4; ++i) v[i] = to_top(i);
 }
 // The halves at the start of kLanes rows, `stride` bytes apart.
-inline __m128i gather_eight_halves(const std::byte* rows, std::size_t stride) {
+HALFBYTE_INLINE __m128i gather_eight_halves(const std::byte* rows, std::size_t stride) {
   const auto half = [&](std::size_t i) {
     std::int16_t bits = 0;
     std::memcpy(&bits, rows + i * stride, sizeof bits);
@@ -259,7 +259,7 @@ inline __m128i gather_eight_halves(const std::byte* rows, std::size_t stride) {
   v = _mm_insert_epi16(v, half(6), 6);
   return _mm_insert_epi16(v, half(7), 7);
 }
-inline Vec gather_halves(const std::byte* rows, std::size_t stride) {
+HALFBYTE_INLINE Vec gather_halves(const std::byte* rows, std::size_t stride) {
   return _mm512_cvtph_ps(_mm256_set_m128i(gather_eight_halves(rows + 8 * stride, stride),
                                           gather_eight_halves(rows, stride)));
 }

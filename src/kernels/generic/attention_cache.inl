@@ -31,37 +31,64 @@ void load_keys(const Tile& tile, float* staging, float* keys) noexcept {
   }
 }
 
-// Scores [R][kKeyTile] of R queries (`dim` floats apart) with keys [i, i + kLanes): sums in the
+// sums[r][v] += products of R queries with dimensions [d, d + Row::kColumns) of kLanes keys each.
+// The vectors of keys take turns: a sum alone would wait for itself.
+template <class Row, std::size_t R, std::size_t V>
+inline void add_products(const KeyRows (&rows)[V], std::size_t d, const float* const (&q)[R],
+                         Vec (&sums)[R][V]) {
+  typename Row::Scales scales[V];
+  Vec words[V][4];
+  Vec values[V][Row::kInWord];
+  for (std::size_t v = 0; v < V; ++v) {
+    scales[v] = Row::scales(rows[v].data, rows[v].stride, d);
+    load_columns(rows[v].data + Row::offset(d), rows[v].stride, words[v]);
+  }
+  for (std::size_t j = 0; j < 4; ++j) {
+    for (std::size_t v = 0; v < V; ++v) Row::split(words[v][j], scales[v], values[v]);
+    for (std::size_t k = 0; k < Row::kInWord; ++k) {
+      for (std::size_t r = 0; r < R; ++r) {
+        const Vec query = set1(q[r][d + j * Row::kInWord + k]);
+        for (std::size_t v = 0; v < V; ++v) sums[r][v] = fma(query, values[v][k], sums[r][v]);
+      }
+    }
+  }
+}
+
+// Scores [R][kKeyTile] of R queries (`dim` floats apart) with keys [i, i + kMaxLanes): sums in the
 // order of `multiply`, without the keys' way through memory, which only pays for many queries. Asks
 // for the same keys of the next tile.
 template <class Row, std::size_t R>
 void score_keys(const Tile& tile, std::size_t i, const float* queries, std::size_t dim,
                 float* staging, float* scores) noexcept {
+  constexpr std::size_t kVectors = kMaxLanes / kLanes;
   const AttentionArgs& args = tile.args;
-  const KeyRows rows = key_rows<Row>(tile, i, staging);
   const bool more = tile.first + i + kKeyTile < args.length;
   const std::byte* const next = more ? tile.key(i + kKeyTile) : nullptr;
-  const std::size_t step = kLanes * args.keys.position_stride * Row::kColumns / args.head_dim;
+  const std::size_t step = kMaxLanes * args.keys.position_stride * Row::kColumns / args.head_dim;
+  KeyRows rows[kVectors];
+  for (std::size_t v = 0; v < kVectors; ++v)
+    rows[v] = key_rows<Row>(tile, i + v * kLanes, staging + v * kLanes * dim);
   const float* q[R];
-  Vec sums[R];
+  Vec sums[R][kVectors];
   for (std::size_t r = 0; r < R; ++r) {
     q[r] = queries + r * dim;
-    sums[r] = set1(0.0f);
+    for (Vec& sum : sums[r]) sum = set1(0.0f);
   }
   for (std::size_t d = 0; d < args.head_dim; d += Row::kColumns) {
     if (more) prefetch_span(next + d / Row::kColumns * step, step);
-    Row::for_columns(rows.data, rows.stride, d, [&](std::size_t j, Vec column) {
-      for (std::size_t r = 0; r < R; ++r) sums[r] = fma(set1(q[r][d + j]), column, sums[r]);
-    });
+    add_products<Row>(rows, d, q, sums);
   }
-  for (std::size_t r = 0; r < R; ++r) store(scores + r * kKeyTile + i, sums[r]);
+  for (std::size_t r = 0; r < R; ++r)
+    for (std::size_t v = 0; v < kVectors; ++v)
+      store(scores + r * kKeyTile + i + v * kLanes, sums[r][v]);
 }
 
 // Scores of the whole tile.
 template <class Row, std::size_t R>
 void score_tile(const Tile& tile, const float* queries, std::size_t dim, float* staging,
                 float* scores) noexcept {
-  for (std::size_t i = tile.range.begin / kLanes * kLanes; i < tile.range.end; i += kLanes)
+  std::size_t i = tile.range.begin / kMaxLanes * kMaxLanes;
+  for (; i < tile.range.end; i += kMaxLanes)
     score_keys<Row, R>(tile, i, queries, dim, staging, scores);
 }
 using ScoreTile = void (*)(const Tile&, const float*, std::size_t, float*, float*) noexcept;

@@ -9,62 +9,65 @@ inline Vec load_half_some(const std::byte* p, std::size_t n) {
 }
 
 // Decoders of cached rows. bytes: what n values take. get: the values from i on, of which `left`
-// exist, then zeros. for_columns: take(j, values [i + j] of kLanes rows, `stride` bytes apart) for
-// j in [0, kColumns); as many exist.
-struct F32Row {
-  static constexpr std::size_t kColumns = 4;
+// exist, then zeros. A word is 32 bits of each of kLanes rows, with kInWord values of each: split
+// gives them, word 0 starts at offset(i) for values from i on, a multiple of kColumns.
+// for_columns: take(j, values [i + j] of kLanes rows, `stride` bytes apart) for j in [0, kColumns);
+// as many exist.
+template <class Row>
+struct Columns {
+  template <class Take>
+  static void for_columns(const std::byte* rows, std::size_t stride, std::size_t i,
+                          const Take& take) {
+    const auto scales = Row::scales(rows, stride, i);
+    Vec columns[4];
+    Vec values[Row::kInWord];
+    load_columns(rows + Row::offset(i), stride, columns);
+    for (std::size_t j = 0; j < 4; ++j) {
+      Row::split(columns[j], scales, values);
+      for (std::size_t k = 0; k < Row::kInWord; ++k) take(j * Row::kInWord + k, values[k]);
+    }
+  }
+};
+struct F32Row : Columns<F32Row> {
+  static constexpr std::size_t kInWord = 1;
+  static constexpr std::size_t kColumns = 4 * kInWord;
+  struct Scales {};
   static constexpr std::size_t bytes(std::size_t n) { return 4 * n; }
+  static constexpr std::size_t offset(std::size_t i) { return bytes(i); }
   static Vec get(const std::byte* row, std::size_t i, std::size_t left) {
     const auto* floats = reinterpret_cast<const float*>(row) + i;
     return left >= kLanes ? load(floats) : load_first(floats, left);
   }
-  template <class Take>
-  static void for_columns(const std::byte* rows, std::size_t stride, std::size_t i,
-                          const Take& take) {
-    Vec columns[4];
-    load_columns(rows + i * sizeof(float), stride, columns);
-    for (std::size_t j = 0; j < 4; ++j) take(j, columns[j]);
-  }
+  static Scales scales(const std::byte*, std::size_t, std::size_t) { return {}; }
+  static void split(Vec word, Scales, Vec (&values)[1]) { values[0] = word; }
 };
-struct F16Row {
-  static constexpr std::size_t kColumns = 8;
+struct F16Row : Columns<F16Row> {
+  static constexpr std::size_t kInWord = 2;
+  static constexpr std::size_t kColumns = 4 * kInWord;
+  struct Scales {};
   static constexpr std::size_t bytes(std::size_t n) { return 2 * n; }
+  static constexpr std::size_t offset(std::size_t i) { return bytes(i); }
   static Vec get(const std::byte* row, std::size_t i, std::size_t left) {
     return load_half_some(row + 2 * i, left);
   }
-  template <class Take>
-  static void for_columns(const std::byte* rows, std::size_t stride, std::size_t i,
-                          const Take& take) {
-    Vec columns[4];
-    Vec halves[2];
-    load_columns(rows + i * 2, stride, columns);
-    for (std::size_t j = 0; j < 4; ++j) {
-      split_halves(columns[j], halves);
-      take(2 * j, halves[0]);
-      take(2 * j + 1, halves[1]);
-    }
-  }
+  static Scales scales(const std::byte*, std::size_t, std::size_t) { return {}; }
+  static void split(Vec word, Scales, Vec (&values)[2]) { split_halves(word, values); }
 };
-struct Q8Row {
-  static constexpr std::size_t kColumns = kQ8Block;
+struct Q8Row : Columns<Q8Row> {
+  static constexpr std::size_t kInWord = 4;
+  static constexpr std::size_t kColumns = 4 * kInWord;
+  using Scales = Vec;
   static constexpr std::size_t bytes(std::size_t n) { return n / kQ8Block * kQ8BlockBytes; }
+  static constexpr std::size_t offset(std::size_t i) { return bytes(i) + 2 + i % kQ8Block; }
   static Vec get(const std::byte* row, std::size_t i, std::size_t /*left*/) {
     return Codes::get(row, i);
   }
-  template <class Take>
-  static void for_columns(const std::byte* rows, std::size_t stride, std::size_t i,
-                          const Take& take) {
-    const std::byte* const block = rows + i / kQ8Block * kQ8BlockBytes;
-    const Vec scale = mul(gather_halves(block, stride), set1(kLowestUnit));
-    for (std::size_t first = 0; first < kQ8Block; first += 16) {
-      Vec columns[4];
-      Vec codes[4];
-      load_columns(block + 2 + first, stride, columns);
-      for (std::size_t j = 0; j < 4; ++j) {
-        split_bytes_high(columns[j], codes);
-        for (std::size_t k = 0; k < 4; ++k) take(first + 4 * j + k, mul(scale, codes[k]));
-      }
-    }
+  static Scales scales(const std::byte* rows, std::size_t stride, std::size_t i) {
+    return mul(gather_halves(rows + bytes(i), stride), set1(kLowestUnit));
+  }
+  static void split(Vec word, Scales scales, Vec (&values)[4]) {
+    split_bytes_high(word, values);
+    for (Vec& v : values) v = mul(scales, v);
   }
 };
 

@@ -99,7 +99,7 @@ const bool registered = [] {
             name.c_str(), [&kernel, type](benchmark::State& s) { run(s, kernel.ops, type); });
         bench->Args({1, 4096, 64, 3, 64})->Args({1, 4096, 4, 3, 64})->Args({1, 4096, 64, 1, 64});
         bench->Args({1, 4096, 32, 4, 128})->Args({1, 4096, 16, 4, 256});
-        bench->Args({8, 4096, 16, 3, 64});bench->Args({1, 512, 1, 3, 64});
+        bench->Args({8, 4096, 16, 3, 64});
         bench->Args({96, 4096, 1, 3, 64})->Args({64, 4096, 1, 4, 128})->Args({64, 4096, 1, 4, 256});
       }
     }

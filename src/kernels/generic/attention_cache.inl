@@ -1,6 +1,6 @@
 // The products of attention in f32 with what a cache holds. Included in an anonymous namespace,
-// after generic/attention_block.inl and before an ISA's or generic/attention_q8.inl, which say what
-// is done with q8_0.
+// after generic/attention_block.inl; then comes what is done with q8_0, an ISA's attention_q8_*.inl
+// or generic/attention_q8.inl.
 
 // Vector j of dst, `step` floats apart, = values [j * kLanes, ..) of a cached row of n, zeros up to
 // dim. Returns zeros, or NaN in the lanes that met a value that is not finite.

@@ -1,5 +1,5 @@
 // The products of attention in f32. Included in an anonymous namespace, after
-// generic/attention_cache.inl and an ISA's or generic/attention_q8.inl.
+// generic/attention_cache.inl and what defines kQ8Cache.
 
 struct Units {};  // nothing to set up
 

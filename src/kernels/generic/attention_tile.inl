@@ -63,10 +63,10 @@ struct Q8Row : Columns<Q8Row> {
     return Codes::get(row, i);
   }
   static Scales scales(const std::byte* rows, std::size_t stride, std::size_t i) {
-    return mul(gather_halves(rows + bytes(i), stride), set1(kLowestUnit));
+    return mul(gather_halves(rows + bytes(i), stride), set1(kByteUnit));
   }
   static void split(Vec word, Scales scales, Vec (&values)[4]) {
-    split_bytes_high(word, values);
+    split_bytes(word, values);
     for (Vec& v : values) v = mul(scales, v);
   }
 };

@@ -259,18 +259,9 @@ inline void split_halves(Vec pairs, Vec (&v)[2]) {
   v[0] = _mm256_cvtph_ps(_mm256_castsi256_si128(sorted));
   v[1] = _mm256_cvtph_ps(_mm256_extracti128_si256(sorted, 1));
 }
-// The four signed bytes of every lane.
+// The four signed bytes of every lane, each in units of kByteUnit: one shuffle and no shifts.
+constexpr float kByteUnit = 0x1p-24f;
 inline void split_bytes(Vec quads, Vec (&v)[4]) {
-  const __m256i q = _mm256_castps_si256(quads);
-  v[0] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(q, 24), 24));
-  v[1] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(q, 16), 24));
-  v[2] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(q, 8), 24));
-  v[3] = _mm256_cvtepi32_ps(_mm256_srai_epi32(q, 24));
-}
-
-// The same, each times 2^24: one shuffle, no shifts.
-constexpr float kLowestUnit = 0x1p-24f;
-inline void split_bytes_high(Vec quads, Vec (&v)[4]) {
   const __m256i q = _mm256_castps_si256(quads);
   const auto to_top = [&](int byte) {
     const int r0 = byte << 24 | 0x808080;

@@ -24,7 +24,11 @@ namespace {
 // In this order.
 #include "kernels/generic/attention_cache.inl"
 // In this order.
-#include "kernels/isa/avx512vnni/attention_q8.inl"
+#include "kernels/isa/avx512vnni/attention_digits.inl"
+// In this order.
+#include "kernels/isa/avx512vnni/attention_q8_keys.inl"
+// In this order.
+#include "kernels/isa/avx512vnni/attention_q8_values.inl"
 // In this order.
 #include "kernels/generic/attention_f32.inl"
 // In this order.

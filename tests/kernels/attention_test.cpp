@@ -115,17 +115,36 @@ TEST_P(AttentionTest, RowsWithoutKeysAreZero) {
 }
 
 TEST_P(AttentionTest, LargeScoresDoNotOverflow) {
-  AttentionShape shape{.rows = 9, .length = 130, .head_dim = 32, .cache = DType::f32};
-  AttentionCase problem(shape);
-  for (float& x : problem.q()) x *= 1e4f;
-  const std::vector<float> out = problem.run(ops());
-  for (std::size_t row = 0; row < shape.rows; ++row) {
-    const std::vector<double> exact = problem.exact(row, 0);
-    for (std::size_t i = 0; i < 32; ++i)
-      ASSERT_NEAR(problem.output(out, row, 0, i), exact[i],
-                  bf16() ? problem.bf16_bound(row, 0) : 0.05)
-          << row;
+  for (DType cache : {DType::f32, DType::q8_0}) {
+    const AttentionShape shape{.rows = 9, .length = 130, .head_dim = 32, .cache = cache};
+    AttentionCase problem(shape);
+    for (float& x : problem.q()) x *= 1e4f;
+    const std::vector<float> out = problem.run(ops());
+    for (std::size_t row = 0; row < shape.rows; ++row) {
+      const std::vector<double> exact = problem.exact(row, 0);
+      for (std::size_t i = 0; i < 32; ++i)
+        ASSERT_NEAR(problem.output(out, row, 0, i), exact[i],
+                    bf16() ? problem.bf16_bound(row, 0) : 0.05)
+            << shape << ": row " << row;
+    }
   }
+}
+
+// Queries and scales of zero, and queries of a magnitude that only vanishes.
+TEST_P(AttentionTest, ZerosInQ8) {
+  const AttentionShape shape{.rows = 5, .length = 70, .head_dim = 64, .cache = DType::q8_0};
+  AttentionCase problem(shape);
+  for (float size : {0.0f, 1e-42f, 1e-33f}) {
+    for (float& x : problem.q()) x = size;
+    const std::vector<float> out = problem.run(ops());
+    const double bound = bf16() ? problem.bf16_bound(4, 0) : 5e-6;
+    for (std::size_t i = 0; i < 64; ++i)
+      ASSERT_NEAR(problem.output(out, 4, 0, i), problem.exact(4, 0)[i], bound) << size;
+  }
+  for (std::size_t key = 0; key < shape.length; ++key) std::memset(problem.value(0, key), 0, 34);
+  const std::vector<float> out = problem.run(ops());
+  for (std::size_t i = 0; i < 32; ++i) EXPECT_EQ(problem.output(out, 4, 0, i), 0.0f);
+  EXPECT_NE(problem.output(out, 4, 0, 40), 0.0f);
 }
 
 // A NaN or infinity in a key or value reaches the rows that see it and no other.
@@ -166,10 +185,49 @@ TEST_P(AttentionTest, PoisonStaysWhereItIsSeen) {
   EXPECT_TRUE(std::isnan(problem.output(problem.run(ops()), 80, 0, 7)));
 }
 
+// A NaN in q8_0 is a block's scale.
+TEST_P(AttentionTest, PoisonInQ8StaysWhereItIsSeen) {
+  AttentionShape shape{.rows = 60, .length = 100, .heads = 2, .kv_heads = 1, .head_dim = 64};
+  shape.cache = DType::q8_0;
+  constexpr std::uint16_t kPoisons[] = {0x7E00, 0x7C00};  // NaN, infinity
+  for (std::size_t window : {0, 20}) {
+    shape.window = window;
+    const std::vector<float> clean = AttentionCase(shape).run(ops());
+    for (std::uint16_t poison : kPoisons) {
+      for (bool in_key : {true, false}) {
+        AttentionCase problem(shape);
+        std::byte* const row = in_key ? problem.key(0, 70) : problem.value(0, 70);
+        std::memcpy(row + 34, &poison, sizeof poison);
+        const std::vector<float> out = problem.run(ops());
+        for (std::size_t r = 0; r < shape.rows; ++r) {
+          if (problem.sees(r, 70)) {
+            if (poison == kPoisons[0]) {
+              ASSERT_TRUE(std::isnan(problem.output(out, r, 1, 63))) << r;
+            }
+          } else {
+            ASSERT_EQ(problem.output(out, r, 1, 63), problem.output(clean, r, 1, 63)) << r;
+          }
+        }
+      }
+    }
+  }
+  shape.key_mask = true;
+  AttentionCase problem(shape);
+  problem.mask()[70] = 0;
+  const std::vector<float> clean = problem.run(ops());
+  std::memcpy(problem.key(0, 70), kPoisons, sizeof kPoisons[0]);
+  std::memcpy(problem.value(0, 70), kPoisons, sizeof kPoisons[0]);
+  EXPECT_EQ(problem.run(ops()), clean) << "a hidden key";
+  problem.q()[1 + 50 * (2 * 64 + 3)] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_TRUE(std::isnan(problem.output(problem.run(ops()), 50, 0, 7)));
+}
+
 // The same bits however rows and heads are cut into calls, down to one row and head a call.
 TEST_P(AttentionTest, BitsDoNotDependOnTheSplit) {
   for (unsigned options = 0; options < 8; ++options) {
     AttentionShape shape{.rows = 150, .length = 230, .heads = 6, .kv_heads = 2, .head_dim = 40};
+    if (options % 3 == 1) shape.cache = DType::q8_0;
+    if (options % 3 == 1) shape.head_dim = 64;
     if (options % 2 == 1) shape.window = 50;
     if (options % 4 >= 2) shape.causal = false;
     shape.bias = options >= 4;
@@ -194,20 +252,23 @@ TEST_P(AttentionTest, BitsDoNotDependOnTheSplit) {
 
 // A row decoded alone later has the bits that it had in a prefill.
 TEST_P(AttentionTest, DecodeRepeatsPrefill) {
-  AttentionShape shape{.rows = 90, .length = 90, .heads = 4, .kv_heads = 2, .head_dim = 64};
-  AttentionCase problem(shape);
-  const std::vector<float> prefill = problem.run(ops());
-  for (std::size_t row = 0; row < shape.rows; ++row) {
-    AttentionArgs args = problem.args();
-    std::vector<float> alone(4 * 64);
-    args.q += row * args.q_stride;
-    args.out = alone.data();
-    args.rows = 1;
-    args.first_position = row;
-    args.length = row + 1;
-    ops().rows(args, 0, 4, 0, 1, problem.scratch());
-    for (std::size_t i = 0; i < alone.size(); ++i)
-      ASSERT_EQ(alone[i], problem.output(prefill, row, 0, i)) << "row " << row;
+  for (DType cache : {DType::f32, DType::f16, DType::q8_0}) {
+    const AttentionShape shape{
+        .rows = 90, .length = 90, .heads = 4, .kv_heads = 2, .head_dim = 64, .cache = cache};
+    AttentionCase problem(shape);
+    const std::vector<float> prefill = problem.run(ops());
+    for (std::size_t row = 0; row < shape.rows; ++row) {
+      AttentionArgs args = problem.args();
+      std::vector<float> alone(4 * 64);
+      args.q += row * args.q_stride;
+      args.out = alone.data();
+      args.rows = 1;
+      args.first_position = row;
+      args.length = row + 1;
+      ops().rows(args, 0, 4, 0, 1, problem.scratch());
+      for (std::size_t i = 0; i < alone.size(); ++i)
+        ASSERT_EQ(alone[i], problem.output(prefill, row, 0, i)) << shape << ": row " << row;
+    }
   }
 }
 
@@ -232,20 +293,23 @@ TEST_P(AttentionTest, ChunksOfKeys) {
 }
 
 TEST_P(AttentionTest, RowsBeyondAChunkDoNotDependOnEachOther) {
-  const AttentionShape shape{.rows = 300, .length = 600, .heads = 3, .kv_heads = 1, .head_dim = 64};
-  AttentionCase problem(shape);
-  const std::vector<float> together = problem.run(ops());
-  for (const std::size_t row : {0u, 111u, 299u}) {
-    AttentionArgs args = problem.args();
-    std::vector<float> alone(3 * 64);
-    args.q += row * args.q_stride;
-    args.out = alone.data();
-    args.rows = 1;
-    args.first_position += row;
-    args.length = args.first_position + 1;
-    ops().rows(args, 0, 3, 0, 1, problem.scratch());
-    for (std::size_t i = 0; i < alone.size(); ++i)
-      ASSERT_EQ(alone[i], problem.output(together, row, 0, i)) << "row " << row;
+  for (DType cache : {DType::f16, DType::q8_0}) {
+    const AttentionShape shape{
+        .rows = 300, .length = 600, .heads = 3, .kv_heads = 1, .head_dim = 64, .cache = cache};
+    AttentionCase problem(shape);
+    const std::vector<float> together = problem.run(ops());
+    for (const std::size_t row : {0u, 111u, 299u}) {
+      AttentionArgs args = problem.args();
+      std::vector<float> alone(3 * 64);
+      args.q += row * args.q_stride;
+      args.out = alone.data();
+      args.rows = 1;
+      args.first_position += row;
+      args.length = args.first_position + 1;
+      ops().rows(args, 0, 3, 0, 1, problem.scratch());
+      for (std::size_t i = 0; i < alone.size(); ++i)
+        ASSERT_EQ(alone[i], problem.output(together, row, 0, i)) << shape << ": row " << row;
+    }
   }
 }
 

@@ -6,9 +6,9 @@
 // A block of query rows (positions x the heads of one KV head) goes through the chunks of keys that
 // its rows see, and through each chunk in tiles of 64 keys. A tile is decoded to f32 once, its keys
 // transposed: then scores = Q K^T and outputs += P V are the same small matrix product, with keys
-// or channels in the lanes. One row (decode) takes the same path. Every number of a row is computed
-// by operations whose order depends on the row alone, so a row does not depend on what is computed
-// with it.
+// or channels in the lanes. One row (decode) takes the same path, and reads the cache as it is; so
+// do all where an ISA multiplies codes. Every number of a row is computed by operations whose order
+// depends on the row alone, so a row does not depend on what is computed with it.
 
 // Leaves in w.parts what the keys, of one chunk, give the rows of the block.
 void attend_chunk(const Worker& w, const Block& block, KeyRange keys) {

@@ -1,7 +1,12 @@
 // The products of attention in f32. Included in an anonymous namespace, after
-// generic/attention_block.inl.
+// generic/attention_cache.inl and what defines kQ8Cache.
 
 struct Units {};  // nothing to set up
+
+inline const CacheType& cache_type(DType dtype) {
+  if (dtype == DType::f16) return kCacheType<F16Row, Halves>;
+  return dtype == DType::f32 ? kCacheType<F32Row, Floats> : kQ8Cache;
+}
 
 float weigh_scores(const Worker& w, const Step& step, std::size_t r, float shift) {
   float* scores = w.scores + r * kKeyTile;
@@ -23,6 +28,7 @@ struct Operands {
   const Multiply* multiply;
   bool finite;
   const std::byte* next_values;  // of the next tile, to be asked for; nullptr for none
+  Gather gather = nullptr;       // instead of multiply
 };
 
 void score(const Worker& w, const Step& step, const Operands& operands) {
@@ -37,11 +43,10 @@ void score(const Worker& w, const Step& step, const Operands& operands) {
   kMultiply<Floats>[step.count - 1](product, step.begin(), step.end());
 }
 
-// Takes the tile into the step's rows.
-void attend(const Worker& w, const Step& step, const Operands& operands) {
-  score(w, step, operands);
-  float factors[kMaxStepRows] = {};
-  update_softmax(w, step, factors);
+// outputs = outputs * factors + weights * values.
+void gather(const Worker& w, const Step& step, const Operands& operands, const float* factors) {
+  if (operands.gather != nullptr)
+    return operands.gather(w, step, operands.tile, factors, operands.next_values);
   Product outputs{w.scores,
                   kKeyTile,
                   operands.values,
@@ -67,8 +72,18 @@ void attend(const Worker& w, const Step& step, const Operands& operands) {
   }
 }
 
+// Takes the tile into the step's rows.
+void attend(const Worker& w, const Step& step, const Operands& operands) {
+  score(w, step, operands);
+  alignas(64) float factors[kMaxStepRows];
+  for (std::size_t r = 0; r < step.count; r += kLanes) store(factors + r, set1(0.0f));
+  update_softmax(w, step, factors);
+  gather(w, step, operands, factors);
+}
+
 void load_queries(const Worker& w, const Block& block) {
   const AttentionArgs& args = w.args;
+  const auto prepare = cache_type(args.keys.dtype).prepare_query;
   for (std::size_t i = 0; i < block.queries(); ++i) {
     const float* q = args.q + block.row(i) * args.q_stride + block.head(i) * args.head_dim;
     float* dst = w.queries + i * w.dim;
@@ -76,6 +91,7 @@ void load_queries(const Worker& w, const Block& block) {
       const std::size_t left = args.head_dim - d;
       store(dst + d, mul(set1(args.scale), left >= kLanes ? load(q + d) : load_first(q + d, left)));
     }
+    if (prepare != nullptr) prepare(dst, w.dim);
     w.ranges[i] = visible_keys(args, block.row(i));
   }
 }
@@ -86,10 +102,11 @@ Operands tile_operands(const Worker& w, const Block& block, const Tile& tile) {
   const AttentionArgs& args = w.args;
   const CacheType& keys = cache_type(args.keys.dtype);
   const CacheType& values = cache_type(args.values.dtype);
-  const bool few = block.queries() <= kRowTile;
+  const bool few = block.queries() <= kRowTile || keys.load_keys == nullptr;
   if (!few) keys.load_keys(tile, w.staging, w.keys);
   const ScoreTile* const score = few ? keys.score_tile : nullptr;
-  if (block.rows == 1 && args.head_dim == w.dim && args.key_mask == nullptr) {
+  const bool same_values = block.rows == 1 && args.head_dim == w.dim && args.key_mask == nullptr;
+  if (same_values || values.load_values == nullptr) {
     const bool more = tile.first + 2 * kKeyTile <= args.length;
     return {tile,
             score,
@@ -97,7 +114,8 @@ Operands tile_operands(const Worker& w, const Block& block, const Tile& tile) {
             args.values.position_stride,
             values.multiply,
             true,
-            more ? tile.value(kKeyTile) : nullptr};
+            more ? tile.value(kKeyTile) : nullptr,
+            values.gather};
   }
   const bool finite = values.load_values(tile, w.dim, w.values);
   return {tile,

@@ -8,10 +8,12 @@ inline void prefetch_span(const std::byte* p, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(p + i, 0, 2);
 }
 
-// Rows of a matrix, f32 or what a cache holds: kCount values take kBytes.
+// Rows of a matrix, f32 or what a cache holds: kCount values take kBytes, and decoding them takes
+// kOperands registers that others would not.
 struct Floats {
   static constexpr std::size_t kBytes = 4;
   static constexpr std::size_t kCount = 1;
+  static constexpr std::size_t kOperands = 0;
   static Vec get(const std::byte* row, std::size_t i) {
     return load(reinterpret_cast<const float*>(row) + i);
   }
@@ -19,11 +21,13 @@ struct Floats {
 struct Halves {
   static constexpr std::size_t kBytes = 2;
   static constexpr std::size_t kCount = 1;
+  static constexpr std::size_t kOperands = 0;
   static Vec get(const std::byte* row, std::size_t i) { return load_half(row + 2 * i); }
 };
 struct Codes {
   static constexpr std::size_t kBytes = kQ8BlockBytes;
   static constexpr std::size_t kCount = kQ8Block;
+  static constexpr std::size_t kOperands = 1;  // the scale
   static Vec get(const std::byte* row, std::size_t i) {
     const std::byte* block = row + i / kQ8Block * kQ8BlockBytes;
     return mul(broadcast_half(block), load_int8(block + 2 + i % kQ8Block));
@@ -47,6 +51,27 @@ struct Product {
   const std::byte* ahead = nullptr;
 };
 
+// One i for C vectors of columns from `column` and R rows: the fewer operands stay in registers.
+template <class Source, std::size_t R, std::size_t C>
+inline void add_row(const float* a, std::size_t a_stride, const std::byte* b, std::size_t column,
+                    Vec (&sums)[R][C]) {
+  if constexpr (C > R) {
+    Vec factors[R];
+    for (std::size_t r = 0; r < R; ++r) factors[r] = set1(a[r * a_stride]);
+    for (std::size_t j = 0; j < C; ++j) {
+      const Vec value = Source::get(b, column + j * kLanes);
+      for (std::size_t r = 0; r < R; ++r) sums[r][j] = fma(factors[r], value, sums[r][j]);
+    }
+  } else {
+    Vec values[C];
+    for (std::size_t j = 0; j < C; ++j) values[j] = Source::get(b, column + j * kLanes);
+    for (std::size_t r = 0; r < R; ++r) {
+      const Vec factor = set1(a[r * a_stride]);
+      for (std::size_t j = 0; j < C; ++j) sums[r][j] = fma(factor, values[j], sums[r][j]);
+    }
+  }
+}
+
 // C vectors of columns from `column`, for R rows.
 template <class Source, std::size_t R, std::size_t C>
 void multiply(const Product& p, std::size_t column) noexcept {
@@ -63,12 +88,7 @@ void multiply(const Product& p, std::size_t column) noexcept {
     if (p.ahead != nullptr)
       prefetch_span(p.ahead + i * p.b_stride + column * Source::kBytes / Source::kCount,
                     C * kLanes * Source::kBytes / Source::kCount);
-    Vec row[C];
-    for (std::size_t j = 0; j < C; ++j) row[j] = Source::get(b, column + j * kLanes);
-    for (std::size_t r = 0; r < R; ++r) {
-      const Vec factor = set1(a[r * p.a_stride]);
-      for (std::size_t j = 0; j < C; ++j) sums[r][j] = fma(factor, row[j], sums[r][j]);
-    }
+    add_row<Source>(a, p.a_stride, b, column, sums);
   }
   for (std::size_t r = 0; r < R; ++r)
     for (std::size_t j = 0; j < C; ++j)
@@ -81,7 +101,7 @@ template <class Source, std::size_t R>
 void multiply_columns(const Product& p, std::size_t first, std::size_t last) noexcept {
   if constexpr (R * 8 <= kSums)
     for (; last - first >= 8 * kLanes; first += 8 * kLanes) multiply<Source, R, 8>(p, first);
-  if constexpr (R * 4 <= kSums)
+  if constexpr (R * 4 + Source::kOperands <= kSums)
     for (; last - first >= 4 * kLanes; first += 4 * kLanes) multiply<Source, R, 4>(p, first);
   for (; last - first >= 2 * kLanes; first += 2 * kLanes) multiply<Source, R, 2>(p, first);
   if (first < last) multiply<Source, R, 1>(p, first);

@@ -1,5 +1,5 @@
-// A tile of cached keys and values as f32 matrices, over the vocabulary of an ISA's vec.h.
-// Included in an anonymous namespace, after generic/attention_product.inl.
+// Cached rows of each type, and a tile of them, over the vocabulary of an ISA's vec.h. Included in
+// an anonymous namespace, after generic/attention_product.inl.
 
 inline Vec load_half_some(const std::byte* p, std::size_t n) {
   if (n >= kLanes) return load_half(p);
@@ -9,87 +9,67 @@ inline Vec load_half_some(const std::byte* p, std::size_t n) {
 }
 
 // Decoders of cached rows. bytes: what n values take. get: the values from i on, of which `left`
-// exist, then zeros. for_columns: take(j, values [i + j] of kLanes rows, `stride` bytes apart) for
-// j in [0, kColumns); as many exist.
-struct F32Row {
-  static constexpr std::size_t kColumns = 4;
+// exist, then zeros. A word is 32 bits of each of kLanes rows, with kInWord values of each: split
+// gives them, word 0 starts at offset(i) for values from i on, a multiple of kColumns.
+// for_columns: take(j, values [i + j] of kLanes rows, `stride` bytes apart) for j in [0, kColumns);
+// as many exist.
+template <class Row>
+struct Columns {
+  template <class Take>
+  static void for_columns(const std::byte* rows, std::size_t stride, std::size_t i,
+                          const Take& take) {
+    const auto scales = Row::scales(rows, stride, i);
+    Vec columns[4];
+    Vec values[Row::kInWord];
+    load_columns(rows + Row::offset(i), stride, columns);
+    for (std::size_t j = 0; j < 4; ++j) {
+      Row::split(columns[j], scales, values);
+      for (std::size_t k = 0; k < Row::kInWord; ++k) take(j * Row::kInWord + k, values[k]);
+    }
+  }
+};
+struct F32Row : Columns<F32Row> {
+  static constexpr std::size_t kInWord = 1;
+  static constexpr std::size_t kColumns = 4 * kInWord;
+  struct Scales {};
   static constexpr std::size_t bytes(std::size_t n) { return 4 * n; }
+  static constexpr std::size_t offset(std::size_t i) { return bytes(i); }
   static Vec get(const std::byte* row, std::size_t i, std::size_t left) {
     const auto* floats = reinterpret_cast<const float*>(row) + i;
     return left >= kLanes ? load(floats) : load_first(floats, left);
   }
-  template <class Take>
-  static void for_columns(const std::byte* rows, std::size_t stride, std::size_t i,
-                          const Take& take) {
-    Vec columns[4];
-    load_columns(rows + i * sizeof(float), stride, columns);
-    for (std::size_t j = 0; j < 4; ++j) take(j, columns[j]);
-  }
+  static Scales scales(const std::byte*, std::size_t, std::size_t) { return {}; }
+  static void split(Vec word, Scales, Vec (&values)[1]) { values[0] = word; }
 };
-struct F16Row {
-  static constexpr std::size_t kColumns = 8;
+struct F16Row : Columns<F16Row> {
+  static constexpr std::size_t kInWord = 2;
+  static constexpr std::size_t kColumns = 4 * kInWord;
+  struct Scales {};
   static constexpr std::size_t bytes(std::size_t n) { return 2 * n; }
+  static constexpr std::size_t offset(std::size_t i) { return bytes(i); }
   static Vec get(const std::byte* row, std::size_t i, std::size_t left) {
     return load_half_some(row + 2 * i, left);
   }
-  template <class Take>
-  static void for_columns(const std::byte* rows, std::size_t stride, std::size_t i,
-                          const Take& take) {
-    Vec columns[4];
-    Vec halves[2];
-    load_columns(rows + i * 2, stride, columns);
-    for (std::size_t j = 0; j < 4; ++j) {
-      split_halves(columns[j], halves);
-      take(2 * j, halves[0]);
-      take(2 * j + 1, halves[1]);
-    }
-  }
+  static Scales scales(const std::byte*, std::size_t, std::size_t) { return {}; }
+  static void split(Vec word, Scales, Vec (&values)[2]) { split_halves(word, values); }
 };
-struct Q8Row {
-  static constexpr std::size_t kColumns = kQ8Block;
+struct Q8Row : Columns<Q8Row> {
+  static constexpr std::size_t kInWord = 4;
+  static constexpr std::size_t kColumns = 4 * kInWord;
+  using Scales = Vec;
   static constexpr std::size_t bytes(std::size_t n) { return n / kQ8Block * kQ8BlockBytes; }
+  static constexpr std::size_t offset(std::size_t i) { return bytes(i) + 2 + i % kQ8Block; }
   static Vec get(const std::byte* row, std::size_t i, std::size_t /*left*/) {
     return Codes::get(row, i);
   }
-  template <class Take>
-  static void for_columns(const std::byte* rows, std::size_t stride, std::size_t i,
-                          const Take& take) {
-    const std::byte* const block = rows + i / kQ8Block * kQ8BlockBytes;
-    const Vec scale = load_scales(block, stride);
-    for (std::size_t first = 0; first < kQ8Block; first += 16) {
-      Vec columns[4];
-      Vec codes[4];
-      load_columns(block + 2 + first, stride, columns);
-      for (std::size_t j = 0; j < 4; ++j) {
-        split_bytes(columns[j], codes);
-        for (std::size_t k = 0; k < 4; ++k) take(first + 4 * j + k, mul(scale, codes[k]));
-      }
-    }
+  static Scales scales(const std::byte* rows, std::size_t stride, std::size_t i) {
+    return mul(gather_halves(rows + bytes(i), stride), set1(kByteUnit));
   }
-
- private:
-  static Vec load_scales(const std::byte* rows, std::size_t stride) {
-    std::byte scales[kLanes * 2];
-    for (std::size_t lane = 0; lane < kLanes; ++lane)
-      std::memcpy(scales + 2 * lane, rows + lane * stride, 2);
-    return load_half(scales);
+  static void split(Vec word, Scales scales, Vec (&values)[4]) {
+    split_bytes(word, values);
+    for (Vec& v : values) v = mul(scales, v);
   }
 };
-
-// Vector j of dst, `step` floats apart, = values [j * kLanes, ..) of a cached row of n, zeros up to
-// dim. Returns zeros, or NaN in the lanes that met a value that is not finite.
-template <class Row>
-inline Vec load_row(const std::byte* src, std::size_t n, std::size_t dim, float* dst,
-                    std::size_t step) {
-  const Vec zero = set1(0.0f);
-  Vec check = zero;
-  for (std::size_t i = 0; i < dim; i += kLanes, dst += step) {
-    const Vec v = i < n ? Row::get(src, i, n - i) : zero;
-    check = fma(v, zero, check);
-    store(dst, v);
-  }
-  return check;
-}
 
 inline bool is_hidden(const AttentionArgs& args, std::size_t key) {
   return args.key_mask != nullptr && args.key_mask[key] == 0;
@@ -133,88 +113,4 @@ KeyRows key_rows(const Tile& tile, std::size_t first, float* staging) {
     if (!tile.hidden(key))
       std::memcpy(rows + (key - first) * stride, tile.key(key), Row::bytes(args.head_dim));
   return {rows, stride};
-}
-
-// Decodes and transposes the keys of the tile to [dim][kKeyTile]. Lanes outside its range stay
-// undefined: their scores are masked.
-template <class Row>
-void load_keys(const Tile& tile, float* staging, float* keys) noexcept {
-  for (std::size_t i = tile.range.begin / kLanes * kLanes; i < tile.range.end; i += kLanes) {
-    const KeyRows rows = key_rows<Row>(tile, i, staging);
-    for (std::size_t d = 0; d < tile.args.head_dim; d += Row::kColumns) {
-      float* const dst = keys + d * kKeyTile + i;
-      Row::for_columns(rows.data, rows.stride, d,
-                       [&](std::size_t j, Vec column) { store(dst + j * kKeyTile, column); });
-    }
-  }
-}
-
-// Scores [R][kKeyTile] of R queries (`dim` floats apart) with keys [i, i + kLanes): sums in the
-// order of `multiply`, without the keys' way through memory, which only pays for many queries. Asks
-// for the same keys of the next tile.
-template <class Row, std::size_t R>
-void score_keys(const Tile& tile, std::size_t i, const float* queries, std::size_t dim,
-                float* staging, float* scores) noexcept {
-  const AttentionArgs& args = tile.args;
-  const KeyRows rows = key_rows<Row>(tile, i, staging);
-  const bool more = tile.first + i + kKeyTile < args.length;
-  const std::byte* const next = more ? tile.key(i + kKeyTile) : nullptr;
-  const std::size_t step = kLanes * args.keys.position_stride * Row::kColumns / args.head_dim;
-  const float* q[R];
-  Vec sums[R];
-  for (std::size_t r = 0; r < R; ++r) {
-    q[r] = queries + r * dim;
-    sums[r] = set1(0.0f);
-  }
-  for (std::size_t d = 0; d < args.head_dim; d += Row::kColumns) {
-    if (more) prefetch_span(next + d / Row::kColumns * step, step);
-    Row::for_columns(rows.data, rows.stride, d, [&](std::size_t j, Vec column) {
-      for (std::size_t r = 0; r < R; ++r) sums[r] = fma(set1(q[r][d + j]), column, sums[r]);
-    });
-  }
-  for (std::size_t r = 0; r < R; ++r) store(scores + r * kKeyTile + i, sums[r]);
-}
-
-// Scores of the whole tile.
-template <class Row, std::size_t R>
-void score_tile(const Tile& tile, const float* queries, std::size_t dim, float* staging,
-                float* scores) noexcept {
-  for (std::size_t i = tile.range.begin / kLanes * kLanes; i < tile.range.end; i += kLanes)
-    score_keys<Row, R>(tile, i, queries, dim, staging, scores);
-}
-using ScoreTile = void (*)(const Tile&, const float*, std::size_t, float*, float*) noexcept;
-// [queries - 1]
-template <class Row>
-constexpr ScoreTile kScoreTile[kMaxRowTile] = {
-    score_tile<Row, 1>, score_tile<Row, 2>, score_tile<Row, 3>, score_tile<Row, 4>,
-    score_tile<Row, 5>, score_tile<Row, 6>, score_tile<Row, 7>, score_tile<Row, 8>};
-
-// Decodes the values of the tile to [kKeyTile][dim], hidden ones as zeros. True if all are finite.
-template <class Row>
-bool load_values(const Tile& tile, std::size_t dim, float* values) noexcept {
-  Vec check = set1(0.0f);
-  for (std::size_t i = tile.range.begin; i < tile.range.end; ++i) {
-    float* const dst = values + i * dim;
-    if (tile.hidden(i)) {
-      std::memset(dst, 0, dim * sizeof(float));
-    } else {
-      check = add(check, load_row<Row>(tile.value(i), tile.args.head_dim, dim, dst, kLanes));
-    }
-  }
-  return !any(is_nan(check));
-}
-
-// What depends on a cache's type: the loaders, and the products with its rows as they are.
-struct CacheType {
-  void (*load_keys)(const Tile&, float*, float*) noexcept;
-  bool (*load_values)(const Tile&, std::size_t, float*) noexcept;
-  const ScoreTile* score_tile;
-  const Multiply* multiply;
-};
-template <class Row, class Source>
-constexpr CacheType kCacheType = {load_keys<Row>, load_values<Row>, kScoreTile<Row>,
-                                  kMultiply<Source>};
-inline const CacheType& cache_type(DType dtype) {
-  if (dtype == DType::f16) return kCacheType<F16Row, Halves>;
-  return dtype == DType::f32 ? kCacheType<F32Row, Floats> : kCacheType<Q8Row, Codes>;
 }

@@ -19,6 +19,10 @@ namespace {
 // In this order.
 #include "kernels/generic/attention_block.inl"
 // In this order.
+#include "kernels/generic/attention_cache.inl"
+// In this order.
+#include "kernels/generic/attention_q8.inl"
+// In this order.
 #include "kernels/generic/attention_f32.inl"
 // In this order.
 #include "kernels/generic/attention.inl"

@@ -259,13 +259,35 @@ inline void split_halves(Vec pairs, Vec (&v)[2]) {
   v[0] = _mm256_cvtph_ps(_mm256_castsi256_si128(sorted));
   v[1] = _mm256_cvtph_ps(_mm256_extracti128_si256(sorted, 1));
 }
-// The four signed bytes of every lane.
+// The four signed bytes of every lane, each in units of kByteUnit: one shuffle and no shifts.
+constexpr float kByteUnit = 0x1p-24f;
 inline void split_bytes(Vec quads, Vec (&v)[4]) {
   const __m256i q = _mm256_castps_si256(quads);
-  v[0] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(q, 24), 24));
-  v[1] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(q, 16), 24));
-  v[2] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(q, 8), 24));
-  v[3] = _mm256_cvtepi32_ps(_mm256_srai_epi32(q, 24));
+  const auto to_top = [&](int byte) {
+    const int r0 = byte << 24 | 0x808080;
+    const int r1 = (byte + 4) << 24 | 0x808080;
+    const int r2 = (byte + 8) << 24 | 0x808080;
+    const int r3 = (byte + 12) << 24 | 0x808080;
+    const __m256i order = _mm256_setr_epi32(r0, r1, r2, r3, r0, r1, r2, r3);
+    return _mm256_cvtepi32_ps(_mm256_shuffle_epi8(q, order));
+  };
+  for (int i = 0; i < 4; ++i) v[i] = to_top(i);
+}
+// The halves at the start of kLanes rows, `stride` bytes apart.
+inline Vec gather_halves(const std::byte* rows, std::size_t stride) {
+  const auto half = [&](std::size_t i) {
+    std::int16_t bits = 0;
+    std::memcpy(&bits, rows + i * stride, sizeof bits);
+    return bits;
+  };
+  __m128i v = _mm_cvtsi32_si128(half(0));
+  v = _mm_insert_epi16(v, half(1), 1);
+  v = _mm_insert_epi16(v, half(2), 2);
+  v = _mm_insert_epi16(v, half(3), 3);
+  v = _mm_insert_epi16(v, half(4), 4);
+  v = _mm_insert_epi16(v, half(5), 5);
+  v = _mm_insert_epi16(v, half(6), 6);
+  return _mm256_cvtph_ps(_mm_insert_epi16(v, half(7), 7));
 }
 
 }  // namespace

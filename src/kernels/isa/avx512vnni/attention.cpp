@@ -5,10 +5,13 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/generic/compiler.h"
 #include "kernels/isa/avx512vnni/vec.h"
 
 namespace halfbyte {
 namespace {
+#include "kernels/generic/unroll.inl"
+// In this order.
 #include "kernels/generic/attention_layout.inl"
 // In this order.
 #include "kernels/generic/math.inl"
@@ -18,6 +21,14 @@ namespace {
 #include "kernels/generic/attention_tile.inl"
 // In this order.
 #include "kernels/generic/attention_block.inl"
+// In this order.
+#include "kernels/generic/attention_cache.inl"
+// In this order.
+#include "kernels/isa/avx512vnni/attention_digits.inl"
+// In this order.
+#include "kernels/isa/avx512vnni/attention_q8_keys.inl"
+// In this order.
+#include "kernels/isa/avx512vnni/attention_q8_values.inl"
 // In this order.
 #include "kernels/generic/attention_f32.inl"
 // In this order.

@@ -19,6 +19,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/generic/compiler.h"
+
 namespace halfbyte {
 namespace {
 #include "kernels/isa/avx512vnni/vec.inl"

@@ -224,11 +224,35 @@ inline void split_halves(Vec pairs, Vec (&v)[2]) {
   v[0] = _mm512_cvtph_ps(_mm512_castsi512_si256(sorted));
   v[1] = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(sorted, 1));
 }
-// The four signed bytes of every lane.
+// The four signed bytes of every lane, each in units of kByteUnit: one shuffle and no shifts.
+constexpr float kByteUnit = 0x1p-24f;
 inline void split_bytes(Vec quads, Vec (&v)[4]) {
   const __m512i q = _mm512_castps_si512(quads);
-  v[0] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(q, 24), 24));
-  v[1] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(q, 16), 24));
-  v[2] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(q, 8), 24));
-  v[3] = _mm512_cvtepi32_ps(_mm512_srai_epi32(q, 24));
+  const auto to_top = [&](int byte) {
+    const __m512i order =
+        _mm512_set4_epi32((byte + 12) << 24 | 0x808080, (byte + 8) << 24 | 0x808080,
+                          (byte + 4) << 24 | 0x808080, byte << 24 | 0x808080);
+    return _mm512_cvtepi32_ps(_mm512_shuffle_epi8(q, order));
+  };
+  for (int i = 0; i < 4; ++i) v[i] = to_top(i);
+}
+// The halves at the start of kLanes rows, `stride` bytes apart.
+HALFBYTE_INLINE __m128i gather_eight_halves(const std::byte* rows, std::size_t stride) {
+  const auto half = [&](std::size_t i) {
+    std::int16_t bits = 0;
+    std::memcpy(&bits, rows + i * stride, sizeof bits);
+    return bits;
+  };
+  __m128i v = _mm_cvtsi32_si128(half(0));
+  v = _mm_insert_epi16(v, half(1), 1);
+  v = _mm_insert_epi16(v, half(2), 2);
+  v = _mm_insert_epi16(v, half(3), 3);
+  v = _mm_insert_epi16(v, half(4), 4);
+  v = _mm_insert_epi16(v, half(5), 5);
+  v = _mm_insert_epi16(v, half(6), 6);
+  return _mm_insert_epi16(v, half(7), 7);
+}
+HALFBYTE_INLINE Vec gather_halves(const std::byte* rows, std::size_t stride) {
+  return _mm512_cvtph_ps(_mm256_set_m128i(gather_eight_halves(rows + 8 * stride, stride),
+                                          gather_eight_halves(rows, stride)));
 }

@@ -147,6 +147,26 @@ TEST_P(AttentionTest, ZerosInQ8) {
   EXPECT_NE(problem.output(out, 4, 0, 40), 0.0f);
 }
 
+// Scores that climb or fall along the keys, by less and by more than a softmax may put off.
+TEST_P(AttentionTest, MaximaThatMove) {
+  const AttentionShape shape{.rows = 70, .length = 250, .head_dim = 32, .cache = DType::f32};
+  for (float slope : {0.02f, 0.1f, 1.0f, 4.0f, -0.1f, -4.0f}) {
+    AttentionCase problem(shape);
+    std::fill(problem.q().begin(), problem.q().end(), slope * std::sqrt(32.0f));
+    for (std::size_t k = 0; k < shape.length; ++k) {
+      const float key[32] = {static_cast<float>(k)};  // exact in bfloat16
+      std::memcpy(problem.key(0, k), key, sizeof key);
+    }
+    const std::vector<float> out = problem.run(ops());
+    for (std::size_t row = 0; row < shape.rows; ++row) {
+      const std::vector<double> exact = problem.exact(row, 0);
+      for (std::size_t i = 0; i < shape.head_dim; ++i)
+        ASSERT_NEAR(problem.output(out, row, 0, i), exact[i], bf16() ? 0.04 : 2e-5)
+            << "slope " << slope << ", row " << row;
+    }
+  }
+}
+
 // A NaN or infinity in a key or value reaches the rows that see it and no other.
 TEST_P(AttentionTest, PoisonStaysWhereItIsSeen) {
   const float poisons[] = {std::numeric_limits<float>::quiet_NaN(),

@@ -14,9 +14,10 @@
 void attend_chunk(const Worker& w, const Block& block, KeyRange keys) {
   const std::size_t count = block.queries();
   std::memset(w.parts, 0, count * w.part * sizeof(float));
-  for (std::size_t i = 0; i < count; ++i) max_of(w.parts + i * w.part, w.dim) = -kInfinity;
+  begin_chunk(w, count);
   for (std::size_t tile = keys.begin / kKeyTile * kKeyTile; tile < keys.end; tile += kKeyTile)
     attend_tile(w, block, {w.args, block.kv_head, tile, in_tile(keys, tile)});
+  end_chunk(w, count);
 }
 
 // The parts of up to kLanes rows are taken into their totals.

@@ -1,6 +1,7 @@
-// A block of query rows in attention: what it works in, which keys it sees, and the online softmax
-// of its scores. Included in an anonymous namespace, after generic/attention_tile.inl. The products
-// come from generic/attention_f32.inl or attention_bf16.inl.
+// A block of query rows in attention: what it works in, which keys it sees, and what is done to
+// scores before their softmax. Included in an anonymous namespace, after
+// generic/attention_tile.inl. The softmax and the products come from generic/attention_softmax.inl
+// and attention_f32.inl, or from attention_softmax_bf16.inl and attention_bf16.inl.
 
 // A thread's state: the arguments and its scratch.
 struct Worker {
@@ -16,6 +17,8 @@ struct Worker {
   float* scores;
   float* weights;
   float* hidden;
+  float* sums;
+  float* maxima;
   KeyRange* ranges;
 };
 
@@ -34,6 +37,8 @@ Worker make_worker(const AttentionArgs& args, std::byte* scratch) {
           memory + at.scores,
           memory + at.weights,
           memory + at.hidden,
+          memory + at.sums,
+          memory + at.maxima,
           reinterpret_cast<KeyRange*>(memory + at.ranges)};
 }
 
@@ -69,14 +74,21 @@ void load_hidden(const Tile& tile, float* hidden) {
     hidden[key] = tile.hidden(key) ? -kInfinity : 0.0f;
 }
 
+// True if scores are scaled products and no more.
+inline bool plain_scores(const AttentionArgs& args) {
+  return args.softcap <= 0.0f && args.bias == nullptr && args.key_mask == nullptr;
+}
+
 // Queries [first, first + count) of a block in one tile.
 struct Step {
-  const Block& block;
+  const Block* block;
   std::size_t first;
   std::size_t count;
   std::size_t tile;
   KeyRange range;               // what any of them sees, relative to the tile
   KeyRange rows[kMaxStepRows];  // what each sees
+  bool whole;                   // each sees the whole tile
+  float* scores;                // [count][kKeyTile]
 
   // Whole vectors of keys.
   std::size_t begin() const { return range.begin / kLanes * kLanes; }
@@ -94,11 +106,12 @@ inline Mask seen_lanes(KeyRange seen, std::size_t i) {
 void adjust_scores(const Worker& w, const Step& step, std::size_t r) {
   const AttentionArgs& args = w.args;
   const std::size_t query = step.first + r;
-  float* scores = w.scores + r * kKeyTile;
+  float* scores = step.scores + r * kKeyTile;
   const float* bias = nullptr;
   if (args.bias != nullptr) {
-    const auto position = static_cast<std::ptrdiff_t>(args.first_position + step.block.row(query));
-    bias = args.bias + static_cast<std::ptrdiff_t>(step.block.head(query) * args.bias_head_stride) +
+    const auto position = static_cast<std::ptrdiff_t>(args.first_position + step.block->row(query));
+    bias = args.bias +
+           static_cast<std::ptrdiff_t>(step.block->head(query) * args.bias_head_stride) +
            static_cast<std::ptrdiff_t>(step.tile) - position + args.bias_zero;
   }
   for (std::size_t i = step.begin(); i < step.end(); i += kLanes) {
@@ -109,28 +122,6 @@ void adjust_scores(const Worker& w, const Step& step, std::size_t r) {
     store(scores + i, v);
   }
 }
-
-// Gives the keys that row r does not see the score -inf; returns the maximum. (A NaN may get lost
-// here: its weight and with it the row's sum become NaN anyway.)
-float mask_scores(const Worker& w, const Step& step, std::size_t r) {
-  const KeyRange seen = step.rows[r];
-  float* scores = w.scores + r * kKeyTile;
-  Vec top = set1(-kInfinity);
-  if (seen.begin <= step.begin() && seen.end >= step.end()) {
-    for (std::size_t i = step.begin(); i < step.end(); i += kLanes)
-      top = max(top, load(scores + i));
-    return reduce_max(top);
-  }
-  for (std::size_t i = step.begin(); i < step.end(); i += kLanes) {
-    const Vec v = select(seen_lanes(seen, i), load(scores + i), set1(-kInfinity));
-    top = max(top, v);
-    store(scores + i, v);
-  }
-  return reduce_max(top);
-}
-
-// Turns the scores of row r into weights exp(score - shift); returns their sum.
-float weigh_scores(const Worker& w, const Step& step, std::size_t r, float shift);
 
 // Where a part has its sum and maximum.
 inline float& sum_of(float* part, std::size_t dim) {
@@ -149,28 +140,6 @@ inline float shift_of(float max) {
   return max == -kInfinity ? 0.0f : max;
 }
 
-// The online softmax: makes weights of the scores, brings maxima and sums up to date, and returns
-// in factors[] what the outputs so far must be multiplied with.
-void update_softmax(const Worker& w, const Step& step, float* factors) {
-  float* part = w.parts + step.first * w.part;
-  float shifts[kMaxStepRows];
-  const bool plain = w.args.softcap <= 0.0f && w.args.bias == nullptr && w.args.key_mask == nullptr;
-  for (std::size_t r = 0; r < step.count; ++r) {
-    if (!plain) adjust_scores(w, step, r);
-    float& max = max_of(part + r * w.part, w.dim);
-    const float before = max;
-    max = join_max(before, mask_scores(w, step, r));
-    shifts[r] = shift_of(max);
-    factors[r] = before - shifts[r];
-  }
-  for (std::size_t r = 0; r < step.count; r += kLanes)
-    store(factors + r, exp_nonpositive(load(factors + r)));
-  for (std::size_t r = 0; r < step.count; ++r) {
-    float& sum = sum_of(part + r * w.part, w.dim);
-    sum = sum * factors[r] + weigh_scores(w, step, r, shifts[r]);
-  }
-}
-
 // What any row of the block sees.
 KeyRange keys_of(const Worker& w, const Block& block) {
   KeyRange keys{w.args.length, 0};
@@ -181,20 +150,58 @@ KeyRange keys_of(const Worker& w, const Block& block) {
   return keys.begin < keys.end ? keys : KeyRange{0, 0};
 }
 
-// Calls body(step) for the queries that see some of the tile, up to `Rows` at a time.
+// True if all rows of the block see the whole tile.
+bool all_see(const Worker& w, const Block& block, std::size_t tile) {
+  for (std::size_t i = 0; i < block.rows; ++i)
+    if (w.ranges[i].begin > tile || w.ranges[i].end < tile + kKeyTile) return false;
+  return true;
+}
+
+// Finds out what the queries of a step see, of which `rows` have room.
+inline void look_at_tile(const Worker& w, std::size_t rows, Step& step) {
+  step.range = {kKeyTile, 0};
+  step.whole = true;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const bool exists = r < step.count;
+    const KeyRange seen = exists ? in_tile(w.ranges[step.first + r], step.tile) : KeyRange{0, 0};
+    step.rows[r] = seen;
+    step.whole = step.whole && (!exists || seen.end - seen.begin == kKeyTile);
+    if (seen.begin == seen.end) continue;
+    step.range.begin = smaller(step.range.begin, seen.begin);
+    step.range.end = larger(step.range.end, seen.end);
+  }
+}
+
+// The next step, up to `Rows` queries from `first` on, of which one sees some of the tile (its
+// memory for scores stays as it is). False if there is none. whole: all see the whole tile.
+template <std::size_t Rows>
+bool find_step(const Worker& w, const Block& block, std::size_t tile, bool whole, std::size_t first,
+               Step& step) {
+  for (; first < block.queries(); first += Rows) {
+    step.block = &block;
+    step.first = first;
+    step.count = smaller(block.queries() - first, Rows);
+    step.tile = tile;
+    step.range = {0, kKeyTile};
+    step.whole = true;
+    if (whole) {
+      for (std::size_t r = 0; r < Rows; ++r) step.rows[r] = step.range;
+    } else {
+      look_at_tile(w, Rows, step);
+    }
+    if (step.range.begin < step.range.end) return true;
+  }
+  return false;
+}
+
+// Calls body(step) for all steps.
 template <std::size_t Rows, class Body>
 void for_steps(const Worker& w, const Block& block, const Tile& tile, const Body& body) {
   if (w.args.key_mask != nullptr) load_hidden(tile, w.hidden);
-  for (std::size_t first = 0; first < block.queries(); first += Rows) {
-    const std::size_t left = block.queries() - first;
-    Step step{block, first, smaller(left, Rows), tile.first, {kKeyTile, 0}, {}};
-    for (std::size_t r = 0; r < step.count; ++r) {
-      const KeyRange seen = in_tile(w.ranges[first + r], tile.first);
-      step.rows[r] = seen;
-      if (seen.begin == seen.end) continue;
-      step.range.begin = smaller(step.range.begin, seen.begin);
-      step.range.end = larger(step.range.end, seen.end);
-    }
-    if (step.range.begin < step.range.end) body(step);
-  }
+  const bool whole = all_see(w, block, tile.first);
+  Step step;
+  step.scores = w.scores;
+  for (std::size_t first = 0; find_step<Rows>(w, block, tile.first, whole, first, step);
+       first = step.first + Rows)
+    body(step);
 }

@@ -7,7 +7,7 @@
 constexpr std::size_t kKeyTile = 64;
 static_assert(kAttentionChunk % kKeyTile == 0);
 // Query rows (positions x heads of one KV head) that share a decoded tile of keys and values.
-constexpr std::size_t kBlockQueries = 256;
+constexpr std::size_t kBlockQueries = 288;
 constexpr std::size_t kMaxLanes = 16;      // of any ISA
 constexpr std::size_t kMaxRowTile = 8;     // query rows in registers, of any ISA
 constexpr std::size_t kMaxStepRows = 32;   // query rows that go through a tile together
@@ -39,9 +39,11 @@ struct AttentionLayout {
   std::size_t keys;     // [D][kKeyTile], a tile transposed
   std::size_t values;   // [kKeyTile][D]
   std::size_t staging;  // [kMaxLanes][D] floats, keys before they are transposed
-  std::size_t scores;   // [kMaxStepRows][kKeyTile]
+  std::size_t scores;   // [2][kMaxStepRows][kKeyTile], of two steps
   std::size_t weights;  // the same in bfloat16
   std::size_t hidden;   // [kKeyTile], -inf for keys that key_mask hides, else 0
+  std::size_t sums;     // [kBlockQueries], of one chunk, where parts get theirs at its end
+  std::size_t maxima;   // [kBlockQueries]
   std::size_t ranges;   // [kBlockQueries] of KeyRange: the keys that each query sees
   std::size_t end;
 };
@@ -55,9 +57,11 @@ constexpr AttentionLayout attention_layout(std::size_t head_dim) {
   at.values = at.keys + kKeyTile * dim;
   at.staging = at.values + kKeyTile * dim;
   at.scores = at.staging + kMaxLanes * dim;
-  at.weights = at.scores + kMaxStepRows * kKeyTile;
-  at.hidden = at.weights + kMaxStepRows * kKeyTile / 2;
-  at.ranges = at.hidden + kKeyTile;
+  at.weights = at.scores + 2 * kMaxStepRows * kKeyTile;
+  at.hidden = at.weights + kMaxStepRows * kKeyTile;
+  at.sums = at.hidden + kKeyTile;
+  at.maxima = at.sums + kBlockQueries;
+  at.ranges = at.maxima + kBlockQueries;
   at.end = at.ranges + kBlockQueries * sizeof(KeyRange) / sizeof(float);
   return at;
 }

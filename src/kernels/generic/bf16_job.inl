@@ -2,8 +2,9 @@
 // ask). An ISA's tiles.inl answers with a class:
 //
 //   Tiles()          sets the CPU's tile registers up, where there are such; ~Tiles() gives them
-//   back Tiles::kRows     rows computed together, a divisor or a multiple of kBf16Rows
-//   Tiles::multiply  does a Job
+//                    back
+//   Tiles::kRows     rows computed together, a divisor or a multiple of kBf16Rows
+//   Tiles::multiply  does a Job; where given other work, beside(), does some of that in between
 //
 // Included inside an anonymous namespace.
 

@@ -18,6 +18,13 @@ class Tiles {
     }
   }
 
+  // Calls beside() once.
+  template <class Beside>
+  static void multiply(const Job& job, const Beside& beside) {
+    multiply(job);
+    beside();
+  }
+
  private:
   TileConfig config_;
 

@@ -19,6 +19,8 @@ namespace {
 // In this order.
 #include "kernels/generic/attention_block.inl"
 // In this order.
+#include "kernels/generic/attention_softmax.inl"
+// In this order.
 #include "kernels/generic/attention_cache.inl"
 // In this order.
 #include "kernels/generic/attention_q8.inl"

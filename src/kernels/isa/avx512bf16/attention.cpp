@@ -5,7 +5,15 @@
 #include <cstdint>
 #include <cstring>
 
+// g++ 12 takes the undefined operands inside its own intrinsics for mistakes (GCC bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 #include <immintrin.h>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 #include "kernels/generic/compiler.h"
 #include "kernels/packed_matrix.h"
@@ -23,7 +31,10 @@ namespace {
 #include "kernels/generic/attention_tile.inl"
 #include "kernels/generic/attention_block.inl"
 #include "kernels/isa/avx512bf16/words.inl"
+#include "kernels/isa/avx512bf16/softmax.inl"
 #include "kernels/generic/bf16_job.inl"
+#include "kernels/generic/attention_softmax_bf16.inl"
+#include "kernels/generic/attention_bf16_tile.inl"
 #include "kernels/isa/avx512bf16/tiles.inl"
 #include "kernels/generic/attention_bf16.inl"
 #include "kernels/generic/attention.inl"

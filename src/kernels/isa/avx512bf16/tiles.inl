@@ -4,23 +4,46 @@
 struct Tiles {
   static constexpr std::size_t kRows = 8;
 
-  static void multiply(const Job& job) { job.panels == 2 ? run<2>(job) : run<1>(job); }
+  static void multiply(const Job& job) {
+    multiply(job, [] {});
+  }
+  // Calls beside() after each step.
+  template <class Beside>
+  static HALFBYTE_INLINE void multiply(const Job& job, const Beside& beside) {
+    const bool whole = job.rows == kRows && job.columns == job.panels * kPanel;
+    if (job.panels == 2) {
+      whole ? run<2, true>(job, beside) : run<2, false>(job, beside);
+    } else {
+      whole ? run<1, true>(job, beside) : run<1, false>(job, beside);
+    }
+  }
 
  private:
   static __mmask16 lanes(const Job& job, std::size_t panel) {
     const std::size_t left = job.columns - panel * kPanel;
     return static_cast<__mmask16>(left >= kPanel ? 0xFFFFu : (1u << left) - 1u);
   }
+  template <bool Whole>
+  static HALFBYTE_INLINE __m512 load_sum(const Job& job, const float* y, std::size_t r,
+                                         std::size_t p) {
+    if constexpr (Whole) return _mm512_loadu_ps(y);
+    return r < job.rows ? _mm512_maskz_loadu_ps(lanes(job, p), y) : _mm512_setzero_ps();
+  }
+  template <bool Whole>
+  static HALFBYTE_INLINE void store_sum(const Job& job, float* y, std::size_t r, std::size_t p,
+                                        __m512 sum) {
+    if constexpr (Whole) return _mm512_storeu_ps(y, sum);
+    if (r < job.rows) _mm512_mask_storeu_ps(y, lanes(job, p), sum);
+  }
 
   // All kRows rows are computed; those that do not exist are not stored.
-  template <int Panels>
-  static void run(const Job& job) {
+  template <int Panels, bool Whole, class Beside>
+  static void run(const Job& job, const Beside& beside) {
     __m512 sums[kRows][Panels];
     unroll<kRows>([&](auto r) HALFBYTE_INLINE_LAMBDA {
       unroll<Panels>([&](auto p) HALFBYTE_INLINE_LAMBDA {
         const float* y = job.y + r * job.stride + p * kPanel;
-        const bool wanted = job.add && static_cast<std::size_t>(r) < job.rows;
-        sums[r][p] = wanted ? _mm512_maskz_loadu_ps(lanes(job, p), y) : _mm512_setzero_ps();
+        sums[r][p] = job.add ? load_sum<Whole>(job, y, r, p) : _mm512_setzero_ps();
       });
     });
     const std::uint16_t* a = job.a;
@@ -40,11 +63,16 @@ struct Tiles {
           });
         });
       }
+      beside();
     }
+    // The addresses of sums are made again: g++ 12 would keep all of them through the loop, in
+    // vector registers, and moves from there wait behind the products.
+    float* y = job.y;
+    std::size_t stride = job.stride;
+    asm("" : "+r"(y), "+r"(stride));
     unroll<kRows>([&](auto r) HALFBYTE_INLINE_LAMBDA {
-      if (static_cast<std::size_t>(r) >= job.rows) return;
       unroll<Panels>([&](auto p) HALFBYTE_INLINE_LAMBDA {
-        _mm512_mask_storeu_ps(job.y + r * job.stride + p * kPanel, lanes(job, p), sums[r][p]);
+        store_sum<Whole>(job, y + r * stride + p * kPanel, r, p, sums[r][p]);
       });
     });
   }

@@ -22,6 +22,8 @@ namespace {
 // In this order.
 #include "kernels/generic/attention_block.inl"
 // In this order.
+#include "kernels/generic/attention_softmax.inl"
+// In this order.
 #include "kernels/generic/attention_cache.inl"
 // In this order.
 #include "kernels/isa/avx512vnni/attention_digits.inl"

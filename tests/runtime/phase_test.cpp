@@ -96,7 +96,8 @@ TEST_F(Phases, ManyDecodedRowsHaveTheBitsOfOneByOne) {
   }
 }
 
-// Without being told, CPUs with tiles prefill in bfloat16 and others in int8.
+// Without being told, CPUs with tiles prefill in bfloat16 and others in int8, but for float
+// weights.
 TEST_F(Phases, DefaultsFollowTheCpu) {
   using enum CpuFeature;
   const CpuFeatures all = {~0u};
@@ -109,6 +110,12 @@ TEST_F(Phases, DefaultsFollowTheCpu) {
   EXPECT_NE(choose_linear(DType::q4_0, std::nullopt, no_tiles).prefill->int8, nullptr);
   EXPECT_NE(choose_linear(DType::q4_0, Compute::bf16, no_tiles).prefill->bf16, nullptr);
   EXPECT_NE(choose_linear(DType::f16, std::nullopt, all).prefill->bf16, nullptr);
+  for (const DType floats : {DType::f16, DType::bf16}) {
+    EXPECT_NE(choose_linear(floats, std::nullopt, no_tiles).prefill->bf16, nullptr);
+    EXPECT_NE(choose_linear(floats, std::nullopt, no_tiles).decode->f32, nullptr);
+    EXPECT_NE(choose_linear(floats, Compute::f32, no_tiles).prefill->f32, nullptr);
+    EXPECT_NE(choose_linear(floats, std::nullopt, {}).prefill->f32, nullptr);
+  }
   EXPECT_NE(choose_linear(DType::f32, std::nullopt, all).prefill->f32, nullptr);
   EXPECT_NE(choose_linear(DType::q4_0, Compute::bf16, {}).prefill->f32, nullptr);  // no such CPU
 }

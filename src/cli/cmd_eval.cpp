@@ -1,4 +1,6 @@
 // halfbyte eval: perplexity of a text, and the distance from a reference model.
+#include <algorithm>
+
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
@@ -64,14 +66,26 @@ void print_table(const EvalResult& result, const ModelFiles& files) {
   print_line(fmt::format("same top token   {:.2f} %", d.top1_agreement * 100));
 }
 
+// The reference is not rounded more than its weights are: float ones meet inputs in f32.
+RuntimeOptions reference_options(const EvalFlags& flags) {
+  RuntimeOptions runtime = flags.runtime;
+  if (!flags.against_activations.empty()) {
+    runtime.activations = flags.against_activations;
+  } else if (runtime.activations.empty()) {
+    const ModelFiles files(flags.against);
+    const bool floats = std::none_of(files.tensors().begin(), files.tensors().end(),
+                                     [](const ModelTensor& t) { return is_quantized(t.dtype); });
+    if (floats) runtime.activations = "f32";
+  }
+  return runtime;
+}
+
 void run(const EvalFlags& flags) {
   const std::string text = read_text_file(flags.text, std::uint64_t{1} << 32);
   const LoadedModel loaded = load_model(flags.model, flags.runtime);
   std::unique_ptr<Model> reference;
   if (!flags.against.empty()) {
-    RuntimeOptions runtime = flags.runtime;
-    if (!flags.against_activations.empty()) runtime.activations = flags.against_activations;
-    reference = Model::open(flags.against, *loaded.pool, runtime.load_options());
+    reference = Model::open(flags.against, *loaded.pool, reference_options(flags).load_options());
   }
   const Tokenizer tokenizer = need_tokenizer(*loaded.model);
   EvalOptions options;
@@ -102,8 +116,10 @@ std::function<void()> setup_eval(CLI::App& app) {
   app.add_option("--chunks", flags->chunks, "Score only the first N chunks");
   app.add_option("--against", flags->against,
                  "A reference model: reports KL divergence and top-1 agreement");
-  app.add_option("--against-activations", flags->against_activations,
-                 "The same as --activations for the reference model (default: as --activations)")
+  app.add_option(
+         "--against-activations", flags->against_activations,
+         "The same as --activations for the reference model (default: as --activations, or f32 "
+         "where that is not given and the reference has float weights)")
       ->check(CLI::IsMember({"int8", "bf16", "f32"}));
   app.add_option("--convention", flags->convention,
                  "llamacpp: second halves of chunks; gptq: whole windows")

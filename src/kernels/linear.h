@@ -108,7 +108,7 @@ struct LinearOutput {
 
 // Panels [begin, end). `scratch` is this thread's own, 64-byte aligned, linear_scratch_bytes(k)
 // long. Quantized weight types; exact integer sums in each group, groups added in f32 in ascending
-// order, the outliers of some groups after them.
+// order, the outliers of some groups (each ISA has its own number) after them. Weights are finite.
 using LinearInt8 = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
                             const QuantizedRows& x, const LinearOutput& out,
                             std::byte* scratch) noexcept;
@@ -135,11 +135,19 @@ using LinearBf16 = void (*)(const PackedMatrix& w, std::uint64_t begin, std::uin
 // Bytes of scratch that any linear kernel may use for k inputs.
 std::size_t linear_scratch_bytes(std::uint64_t k);
 
-// What kernels put there, for all instruction sets: a tile of rows and, in prefill, a slab of
-// decoded weights: kSlabPanels panels of kSlabCodes inputs (codes and scales) or
+// What kernels put there, for all instruction sets: what they make of a block of rows and, in
+// prefill, a slab of decoded weights: kSlabPanels panels of kSlabCodes inputs (codes and scales) or
 // kSlabInputs inputs (f32). A slab stays in the L2 cache while all rows pass.
 constexpr std::size_t kDecodeRows = 16;  // that share one read of the weights
-constexpr std::size_t kTileRows = 16;
+constexpr std::size_t kTileRows = 16;    // of f32 inputs
+// Of the integer kernels, a block of rows: start values and factors of the mins for each 16 inputs,
+// and the outliers of tiles of up to kMostTileRows rows, one a row and group, and their inputs.
+constexpr std::size_t kMostTileRows = 8;
+constexpr std::size_t block_scratch_bytes(std::size_t groups) {
+  const std::size_t most = kQuantizedRows * groups;
+  return most * (2 * sizeof(std::int32_t) + 2 * sizeof(float) + kMostTileRows * sizeof(float)) +
+         (most + kQuantizedRows) * sizeof(std::uint32_t);
+}
 constexpr std::size_t kSlabPanels = 16;
 constexpr std::size_t kSlabCodes = 1024;  // a multiple of any block
 constexpr std::size_t kSlabInputs = 512;

@@ -83,7 +83,7 @@ struct AttentionOps {
 struct RowOps {
   // Row `row` of out (all its members are set) = x [k] in groups of 32. Every ISA gives the same
   // bits (reference/row_ops_quantize.cpp has the formula). A group with an infinity or a NaN gets
-  // scale NaN and codes 0.
+  // scale NaN and codes 0. Rows of one block may be written at the same time.
   void (*quantize_groups)(const float* x, std::size_t row, const QuantizedRows& out) noexcept;
   // Row `row` of out (all its members are set) = x [k] with one scale, without the inputs whose
   // magnitude is `outliers` at least, where out has room for those. Every ISA gives the same bits.

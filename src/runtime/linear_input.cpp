@@ -109,7 +109,9 @@ LinearInput InputPreparer::shared(const Step& step, const InputRows& rows, std::
   input.f32 = in_place ? rows.x : space_.staging();
   input.stride = in_place ? rows.stride : k;
   choose_outliers(kinds, input);
-  const auto [begin, end] = split_range(rows.count, team_.size(), thread_);
+  // Rows of a block share cache lines of the quantized inputs.
+  const std::size_t grain = rows.count >= kQuantizedRows * team_.size() ? kQuantizedRows : 1;
+  const auto [begin, end] = split_range(rows.count, team_.size(), thread_, grain);
   for (std::size_t row = begin; row < end; ++row) {
     float* const to = kinds.f32 ? space_.staging() + row * k : scratch_.row;
     const float* const x = transformed(step, rows.row(row), to);

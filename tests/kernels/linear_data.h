@@ -190,6 +190,14 @@ struct Inputs {
   QuantizedRows quantized() {
     return {rows, k, codes.get(), scales.data(), sums.data(), group_outliers.data()};
   }
+  // As many outliers as there may be, at different inputs in the rows of a block.
+  void crowd_outliers() {
+    for (std::size_t row = 0; row < rows; ++row) {
+      Outlier* at = quantized_row(quantized(), row).outliers;
+      for (std::size_t group = 0; group < k / 32; ++group)
+        *at++ = outlier_at(row, 32 * group + (7 * group + row) % 32);
+    }
+  }
   // What kernels add to the code of input i: the outlier there, or 0.
   float outlier(std::size_t row, std::size_t i) {
     const Outlier* at = quantized_row(quantized(), row).outliers;
@@ -214,10 +222,11 @@ struct Inputs {
   // In every third group, some at the same input in several rows.
   void add_outliers(std::size_t row) {
     Outlier* at = quantized_row(quantized(), row).outliers;
-    for (std::size_t group = row % 3; group < k / 32; group += 3) {
-      const std::size_t input = 32 * group + (5 * group + row / 6) % 32;
-      *at++ = {static_cast<std::uint32_t>(input), 4.0f * x[row * k + input]};
-    }
+    for (std::size_t group = row % 3; group < k / 32; group += 3)
+      *at++ = outlier_at(row, 32 * group + (5 * group + row / 6) % 32);
+  }
+  Outlier outlier_at(std::size_t row, std::size_t input) const {
+    return {static_cast<std::uint32_t>(input), 4.0f * x[row * k + input]};
   }
   void quantize(std::size_t row, std::size_t group) {
     float largest = 0;

@@ -93,10 +93,14 @@ std::uint64_t inputs_of(DType type, std::uint64_t blocks) {
 class LinearTest : public ::testing::TestWithParam<LinearKernel> {
  protected:
   void expect_exact(std::uint64_t n, std::uint64_t k, std::size_t rows) {
+    Inputs inputs(rows, k);
+    expect_exact(n, inputs);
+  }
+  void expect_exact(std::uint64_t n, Inputs& inputs) {
     const LinearKernel& kernel = GetParam();
+    const std::size_t rows = inputs.rows, k = inputs.k;
     const FileMatrix file(kernel.weight, n, k);
     const Packed packed(file.view);
-    Inputs inputs(rows, k);
     const std::vector<float> y = run(kernel, packed.matrix, inputs);
     std::vector<float> weights(n * k);
     decode_rows(file.view, 0, n, weights.data());
@@ -139,9 +143,21 @@ TEST_P(LinearTest, AgreesWithDoubleAcrossSlabsOfInputs) {
   expect_exact(16 * kBf16SlabPanels + 17, (2 * kBf16SlabInputs) / block * block + block, 2);
 }
 
+TEST_P(LinearTest, ServesAsManyOutliersAsThereMayBe) {
+  if (GetParam().int8 == nullptr) return;
+  const std::uint32_t block = info(GetParam().weight).block;
+  for (const std::size_t rows : {1u, 16u, 23u}) {
+    Inputs inputs(rows, (2 * kSlabCodes) / block * block + block);
+    inputs.crowd_outliers();
+    expect_exact(17, inputs);
+  }
+}
+
 TEST_P(LinearTest, RowsDoNotDependOnTheirNumberOrPhase) {
   const LinearKernel& kernel = GetParam();
-  const std::uint64_t n = 70, k = inputs_of(kernel.weight, 9);
+  const std::uint32_t block = info(kernel.weight).block;
+  const std::uint64_t n = 70;
+  const std::uint64_t k = block == 1 ? 333 : (2 * kSlabCodes) / block * block + block;
   const FileMatrix file(kernel.weight, n, k);
   const Packed packed(file.view);
   Inputs inputs(23, k);
@@ -153,7 +169,7 @@ TEST_P(LinearTest, RowsDoNotDependOnTheirNumberOrPhase) {
     ASSERT_NE(pair, nullptr);  // of this folder or one below it; the bits are what counts
     EXPECT_EQ(run(*pair, packed.matrix, inputs), together);
   }
-  for (const std::size_t row : {0u, 5u, 22u}) {
+  for (const std::size_t row : {0u, 5u, 17u, 19u, 21u, 22u}) {
     Inputs one(1, k);
     std::copy_n(inputs.x.data() + row * k, k, one.x.data());
     for (std::size_t i = 0; i < k && k % 32 == 0; ++i) {

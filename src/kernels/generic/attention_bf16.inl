@@ -46,7 +46,8 @@ void copy_seen_values(const Worker& w, KeyRange seen, std::uint16_t* to) {
 }
 
 // A weight 0 would turn an infinity or NaN of a key that the row does not see into NaN: each row
-// gets values of its own.
+// gets values of its own. (Tiles read the block of 16 rows that begins with the row: past the last
+// block of weights that is other scratch, for rows that nobody keeps.)
 void multiply_rows(const Worker& w, const Turn& turn, Job& job) {
   const Step& step = turn.step;
   std::uint16_t* const seen = words(w.values) + kKeyTile * w.dim;  // rounded, they take half

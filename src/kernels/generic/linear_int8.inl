@@ -266,14 +266,14 @@ void panels_times_rows(const Matrix<L>& w, std::uint64_t panel, std::uint64_t pa
 // registers; further tiles find the panels in the cache.
 template <Layout L>
 void decode_rows(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end, std::size_t first,
-                 const TileBlock& block, const LinearOutput& out) {
+                 const TileBlock<kMostDecodeRows>& block, const LinearOutput& out) {
   for (std::uint64_t p = begin; p < end; p += kStreams) {
     const std::uint64_t panels = end - p < kStreams ? end - p : kStreams;
     if (block.rows == 1) {
       panels_times_rows<L, TileShape<1, true>>(w, p, panels, first, block.from_row(0), out);
       continue;
     }
-    in_tiles<kMostDecodeRows>(0, block.rows, [&]<int R>(Constant<R>, std::size_t row) {
+    block.for_tiles([&]<int R>(Constant<R>, std::size_t row) {
       panels_times_rows<L, TileShape<R>>(w, p, panels, first + row, block.from_row(row), out);
     });
   }
@@ -283,10 +283,10 @@ template <Layout L>
 void decode_all_rows(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end,
                      const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) {
   const std::size_t groups = w.packed.k / 32;
-  TileBlock block;
-  place_block(scratch, groups, block);
+  std::byte* after = nullptr;
+  TileBlock<kMostDecodeRows> block(scratch, groups, after);
   for (std::size_t row = 0; row < x.rows; row += kQuantizedRows) {
-    fill_block<L.halves(), L.has_min, kMostDecodeRows>(x, row, 0, groups, L.start_offset(), block);
+    fill_block<L.halves(), L.has_min>(x, row, 0, groups, L.start_offset(), block);
     decode_rows<L>(w, begin, end, row, block, out);
   }
 }
@@ -308,19 +308,21 @@ struct Slab {
   std::int32_t offset;
 };
 
+template <Shape S>
+constexpr int tile_rows = S.halves == 2 ? V::kHalvesTileRows : V::kTileRows;
+
 // All rows of the inputs: a block of them meets each panel of the slab, tile after tile.
 template <Shape S>
 void slab_times_rows(const PackedMatrix& w, const Slab& slab, const QuantizedRows& x,
-                     TileBlock& block, const LinearOutput& out) {
+                     TileBlock<tile_rows<S>>& block, const LinearOutput& out) {
   using Source = DecodedSource<S>;
-  constexpr int kRows = S.halves == 2 ? V::kHalvesTileRows : V::kTileRows;
   for (std::size_t first = 0; first < x.rows; first += kQuantizedRows) {
-    fill_block<S.halves, S.has_min, kRows>(x, first, slab.first, slab.groups, slab.offset, block);
+    fill_block<S.halves, S.has_min>(x, first, slab.first, slab.groups, slab.offset, block);
     for (std::uint64_t p = slab.begin; p < slab.end; ++p) {
       std::byte* panel = slab.data + (p - slab.begin) * slab.groups * Source::kPanelGroup;
       for (std::size_t part = 0; part < kParts; ++part) {
         const Source source(panel, slab.groups, part);
-        in_tiles<kRows>(0, block.rows, [&]<int R>(Constant<R>, std::size_t row) {
+        block.for_tiles([&]<int R>(Constant<R>, std::size_t row) {
           const Target to = target_of(w, out, first + row, p, part);
           const Tile tile = block.from_row(row);
           using Rows = TileShape<R>;
@@ -347,8 +349,8 @@ template <Layout L>
 void prefill_slabs(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end,
                    const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) {
   const std::size_t groups = w.packed.k / 32;
-  TileBlock block;
-  std::byte* const data = place_block(scratch, kRunGroups, block);
+  std::byte* data = nullptr;
+  TileBlock<tile_rows<shape_of<L>()>> block(scratch, kRunGroups, data);
   Slab slab = {data, 0, 0, 0, 0, L.start_offset()};
   for (slab.begin = begin; slab.begin < end; slab.begin = slab.end) {
     slab.end = end - slab.begin < kSlabPanels ? end : slab.begin + kSlabPanels;

@@ -10,8 +10,6 @@ inline std::byte* align_line(std::byte* p) {
 
 // Groups whose outliers are added together, after them.
 constexpr std::size_t kRunGroups = kSlabCodes / 32;
-// Rows of a tile: a power of two, since tiles of a block get smaller by halves.
-constexpr std::size_t kMostTileRows = 8;
 
 // The outliers of the rows of a tile, by ascending input: `inputs`, ended by kNoInput, and for each
 // of them what the rows have there, [rows of the tile], 0 where it is no outlier.
@@ -34,8 +32,19 @@ struct Tile {
   std::int32_t offset;  // to subtract from codes
 };
 
-// The tiles of a block of rows.
+// Rows [row, rows) in tiles of R while there are enough, then in smaller ones: fn(Constant<R>,
+// row).
+template <int R, typename Fn>
+HALFBYTE_INLINE void in_tiles(std::size_t row, std::size_t rows, const Fn& fn) {
+  for (; row + R <= rows; row += R) fn(Constant<R>{}, row);
+  if constexpr (R > 1) in_tiles<R / 2>(row, rows, fn);
+}
+
+// A block of rows in tiles of `Rows`, a power of two, and what is left in smaller ones.
+template <int Rows>
 struct TileBlock {
+  static_assert(Rows <= static_cast<int>(kMostTileRows));
+
   const std::int8_t* codes;
   const float* scales;
   std::int32_t* starts;
@@ -46,33 +55,27 @@ struct TileBlock {
   float* values;
   OutlierList outliers[kQuantizedRows];  // at the first row of each tile
 
+  // Its own parts at the front of scratch; `after` is what follows them.
+  TileBlock(std::byte* scratch, std::size_t groups, std::byte*& after) {
+    const std::size_t most = kQuantizedRows * groups;
+    std::byte* p = align_line(scratch);
+    after = align_line(p + block_scratch_bytes(groups));
+    starts = reinterpret_cast<std::int32_t*>(p);
+    p += most * 2 * sizeof(std::int32_t);
+    mins = reinterpret_cast<float*>(p);
+    p += most * 2 * sizeof(float);
+    values = reinterpret_cast<float*>(p);
+    inputs = reinterpret_cast<std::uint32_t*>(p + most * kMostTileRows * sizeof(float));
+  }
+  // fn(Constant<R>, first row) for each tile.
+  template <typename Fn>
+  HALFBYTE_INLINE void for_tiles(const Fn& fn) const {
+    in_tiles<Rows>(0, rows, fn);
+  }
   HALFBYTE_INLINE Tile from_row(std::size_t row) const {
     return {codes + 4 * row, scales + row, starts + row, mins + row, rows, outliers[row], offset};
   }
 };
-
-// Room for a block's own parts at the front of scratch; returns what follows it. An outlier takes
-// no more than its share of the groups: one a row and group.
-inline std::byte* place_block(std::byte* scratch, std::size_t groups, TileBlock& block) {
-  const std::size_t most = kQuantizedRows * groups;
-  std::byte* p = align_line(scratch);
-  block.starts = reinterpret_cast<std::int32_t*>(p);
-  p += most * 2 * sizeof(std::int32_t);
-  block.mins = reinterpret_cast<float*>(p);
-  p += most * 2 * sizeof(float);
-  block.values = reinterpret_cast<float*>(p);
-  p += most * kMostTileRows * sizeof(float);
-  block.inputs = reinterpret_cast<std::uint32_t*>(p);
-  return align_line(p + (most + kQuantizedRows) * sizeof(std::uint32_t));
-}
-
-// Rows [row, rows) in tiles of R while there are enough, then in smaller ones: fn(Constant<R>,
-// row).
-template <int R, typename Fn>
-HALFBYTE_INLINE void in_tiles(std::size_t row, std::size_t rows, const Fn& fn) {
-  for (; row + R <= rows; row += R) fn(Constant<R>{}, row);
-  if constexpr (R > 1) in_tiles<R / 2>(row, rows, fn);
-}
 
 // The lists of outliers of rows that have some each, merged to one of a tile. Inputs are counted
 // from `first` on, those from `end` on left out.
@@ -107,12 +110,10 @@ class OutlierMerge {
   std::size_t end_;
 };
 
-// Groups [first, first + groups) of the block of rows that begins with `row`, for tiles of Rows
-// rows.
+// Groups [first, first + groups) of the block of rows that begins with `row`.
 template <int Halves, bool HasMin, int Rows>
 void fill_block(const QuantizedRows& x, std::size_t row, std::size_t first, std::size_t groups,
-                std::int32_t offset, TileBlock& block) {
-  static_assert(Rows <= static_cast<int>(kMostTileRows));
+                std::int32_t offset, TileBlock<Rows>& block) {
   const QuantizedRow from = quantized_row(x, row);
   const std::size_t rows = from.stride;
   block.codes = from.codes + 32 * first * rows;
@@ -132,7 +133,7 @@ void fill_block(const QuantizedRows& x, std::size_t row, std::size_t first, std:
   const OutlierMerge outliers(x, row, 32 * first, 32 * (first + groups));
   std::uint32_t* inputs = block.inputs;
   float* values = block.values;
-  in_tiles<Rows>(0, rows, [&]<int R>(Constant<R>, std::size_t at) {
+  block.for_tiles([&]<int R>(Constant<R>, std::size_t at) {
     block.outliers[at] = {inputs, values};
     outliers.merge(at, R, inputs, values);
   });

@@ -162,11 +162,6 @@ inline void slab_times_rows(const PackedMatrix& w, std::uint64_t begin, std::uin
   }
 }
 
-struct Outlier {
-  std::uint32_t input;
-  float value;
-};
-
 // A row's outliers, ascending; returns their number.
 inline std::size_t list_outliers(const TokenRows& x, std::size_t row, Outlier* list) {
   const std::uint32_t* words = x.outliers + row * (x.k / 32);

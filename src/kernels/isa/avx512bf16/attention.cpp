@@ -5,15 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-// g++ 12 takes the undefined operands inside its own intrinsics for mistakes (GCC bug 105593).
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
 #include <immintrin.h>
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
 
 #include "kernels/generic/compiler.h"
 #include "kernels/packed_matrix.h"

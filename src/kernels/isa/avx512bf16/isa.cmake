@@ -2,6 +2,6 @@
 set(isa_processors "x86_64|AMD64")
 set(isa_flags -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
               -mavx512bf16 -mprefer-vector-width=512)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # false alarms from the intrinsics' undefined operands
-  list(APPEND isa_flags -Wno-maybe-uninitialized)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # GCC bug 105593: intrinsics' undefined operands
+  list(APPEND isa_flags -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()

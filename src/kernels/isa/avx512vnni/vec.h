@@ -4,20 +4,11 @@
 // elsewhere: the linker must never keep this file's copy of a shared function for other CPUs.
 #pragma once
 
-// g++ 12 takes the undefined operands inside its own intrinsics for mistakes (GCC bug 105593).
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <immintrin.h>
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
-
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+
+#include <immintrin.h>
 
 #include "kernels/generic/compiler.h"
 

@@ -1,6 +1,7 @@
 #include "base/thread_pool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -18,12 +19,11 @@ namespace halfbyte {
 
 namespace {
 
-// Some tens of microseconds on a current core: longer than a step's barrier, shorter than a time
-// slice.
-constexpr int kSpins = 1000;
+// Longer than it takes to wake a thread that sleeps (in virtual machines 100 microseconds): where
+// one has slept, the other waits that long for it, and must not fall asleep, too. Shorter than a
+// time slice.
+constexpr auto kSpinTime = std::chrono::microseconds(300);
 constexpr int kFewSpins = 32;
-// One wait in so many spins in full, to notice that the cores are free again.
-constexpr std::uint32_t kProbe = 64;
 
 void pause_core() {
 #if defined(__x86_64__)
@@ -44,26 +44,26 @@ std::size_t usable_cores() {
 
 }  // namespace
 
-// True once the value is no longer `old`. Where both threads have come to share a core (another
-// process has the other one), who is waited for cannot even run until the waiter sleeps: spins that
-// come to nothing again and again become few. One that does not brings all of them back.
-bool Waiter::spin_while(std::uint32_t old) {
-  const int usual = spins_.load(std::memory_order_relaxed);
-  const bool probe = waits_.fetch_add(1, std::memory_order_relaxed) % kProbe == 0;
-  const int spins = probe ? kSpins : usual;
-  for (int i = 0; i < spins; ++i) {
-    if (load() != old) {
-      spins_.store(kSpins, std::memory_order_relaxed);
-      return true;
+// True once the value is no longer `old`.
+bool Waiter::spin_while(std::uint32_t old) const {
+  const auto spin = [&] {
+    for (int i = 0; i < kFewSpins; ++i) {
+      if (load() != old) return true;
+      pause_core();
     }
-    pause_core();
+    return false;
+  };
+  if (spin()) return true;
+  // Whoever is waited for cannot even run until we sleep.
+  if (same_core_.load(std::memory_order_relaxed)) return false;
+  const auto end = std::chrono::steady_clock::now() + kSpinTime;
+  while (std::chrono::steady_clock::now() < end) {
+    if (spin()) return true;
   }
-  spins_.store(std::max(kFewSpins, usual - usual / 8), std::memory_order_relaxed);
   return false;
 }
 
-void Waiter::wait_while(std::uint32_t old) {
-  if (spin_while(old)) return;
+void Waiter::sleep_while(std::uint32_t old) {
   // Sequentially consistent with set(): either the sleeper is seen there, or the new value here.
   sleepers_.fetch_add(1, std::memory_order_seq_cst);
   while (value_.load(std::memory_order_seq_cst) == old) {
@@ -73,7 +73,16 @@ void Waiter::wait_while(std::uint32_t old) {
   sleepers_.fetch_sub(1, std::memory_order_relaxed);
 }
 
+void Waiter::wait_while(std::uint32_t old) {
+  const int core = ::sched_getcpu();
+  if (!spin_while(old)) sleep_while(old);
+  const bool same = core == setter_core_.load(std::memory_order_relaxed);
+  if (same != same_core_.load(std::memory_order_relaxed))
+    same_core_.store(same, std::memory_order_relaxed);
+}
+
 void Waiter::set(std::uint32_t value) {
+  setter_core_.store(::sched_getcpu(), std::memory_order_relaxed);
   value_.store(value, std::memory_order_seq_cst);
   if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
   ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&value_), FUTEX_WAKE_PRIVATE, INT32_MAX,

@@ -23,18 +23,20 @@ Range split_range(std::size_t count, std::size_t parts, std::size_t index, std::
 class Waiter {
  public:
   std::uint32_t load() const { return value_.load(std::memory_order_acquire); }
-  // Returns when the value is no longer `old`: spins, longer where that has helped, then sleeps.
+  // Returns when the value is no longer `old`: spins for a while, then sleeps; sleeps soon where
+  // the last wait was for a thread on the same core.
   void wait_while(std::uint32_t old);
   // Sets the value and wakes who sleeps on it (no system call where nobody does).
   void set(std::uint32_t value);
 
  private:
-  bool spin_while(std::uint32_t old);
+  bool spin_while(std::uint32_t old) const;
+  void sleep_while(std::uint32_t old);
 
   alignas(64) std::atomic<std::uint32_t> value_{0};
   std::atomic<std::uint32_t> sleepers_{0};
-  std::atomic<int> spins_{0};  // worth trying; grows with the first probe
-  std::atomic<std::uint32_t> waits_{0};
+  std::atomic<int> setter_core_{-1};
+  std::atomic<bool> same_core_{false};  // as the waiter's, the last time
 };
 
 // A reusable barrier and work counters for the threads of one region.

@@ -38,9 +38,9 @@ constexpr Level kLevels[] = {
 constexpr std::uint32_t kVnni512 = bit(avx2) | bit(avx512) | bit(avx512vnni);
 constexpr Level kLevels[] = {
     {"scalar", 0, 0},
-    {"avx2", bit(avx2), bit(avx2)},
+    {"avx2", bit(avx2) | bit(read_streams), bit(avx2)},
     {"avxvnni", bit(avxvnni), bit(avx2) | bit(avxvnni)},
-    {"avx512vnni", bit(avx512) | bit(avx512vnni) | bit(avx512bf16) | bit(avx512fp16), kVnni512},
+    {"avx512vnni", kVnni512 | bit(avx512bf16) | bit(avx512fp16) | bit(fast_bf16), kVnni512},
     {"amx", bit(amx_int8) | bit(amx_bf16), kVnni512 | bit(amx_int8) | bit(amx_bf16)},
 };
 #endif
@@ -64,6 +64,14 @@ std::uint64_t saved_states(const Registers& leaf1) {
   return (std::uint64_t{high} << 32) | low;
 }
 
+enum class Maker { intel, amd, other };
+Maker maker() {
+  const Registers zero = cpuid(0, 0);
+  if (zero.b == signature_INTEL_ebx && zero.d == signature_INTEL_edx) return Maker::intel;
+  if (zero.b == signature_AMD_ebx && zero.d == signature_AMD_edx) return Maker::amd;
+  return Maker::other;
+}
+
 constexpr std::uint64_t kYmmStates = 0x6, kZmmStates = 0xE6, kTileStates = 0x60000;
 
 // Linux hands out tile registers only on request (arch_prctl, ARCH_REQ_XCOMP_PERM).
@@ -83,6 +91,7 @@ std::uint32_t detect() {
   const bool fma_f16c = is_set(one.c, 12) && is_set(one.c, 29);
   add_if(saved(kYmmStates) && fma_f16c && is_set(seven.b, 5) && is_set(seven.b, 8), avx2);
   if ((bits & bit(avx2)) == 0) return 0;
+  add_if(maker() == Maker::intel, read_streams);
   add_if(is_set(seven1.a, 4), avxvnni);
   const bool f_dq_bw_vl =
       is_set(seven.b, 16) && is_set(seven.b, 17) && is_set(seven.b, 30) && is_set(seven.b, 31);
@@ -90,6 +99,7 @@ std::uint32_t detect() {
     bits |= bit(avx512);
     add_if(is_set(seven.c, 11), avx512vnni);
     add_if(is_set(seven1.a, 5), avx512bf16);
+    add_if(is_set(seven1.a, 5) && maker() == Maker::amd, fast_bf16);
     add_if(is_set(seven.d, 23), avx512fp16);
   }
   if (saved(kTileStates) && is_set(seven.d, 24) && request_tiles()) {

@@ -22,6 +22,9 @@ enum class CpuFeature : std::uint32_t {
   neon = 1u << 8,
   dotprod = 1u << 9,
   i8mm = 1u << 10,
+  // What is not a matter of can: which of two ways is the faster one, known by the maker.
+  fast_bf16 = 1u << 11,     // VDPBF16PS at the rate of an FMA: AMD's, not Intel's
+  read_streams = 1u << 12,  // a core reads four streams of memory faster than one: Intel's
 };
 
 struct CpuFeatures {

@@ -10,8 +10,10 @@
 
 namespace halfbyte {
 
+// `streams`: rows that are better where there is CpuFeature::read_streams.
 std::vector<LinearKernel> linear_kernels(std::string_view isa, CpuFeatures needs,
-                                         std::initializer_list<LinearRows> lists);
+                                         std::initializer_list<LinearRows> lists,
+                                         LinearRows streams = {});
 
 std::vector<PeakKernel> peak_kernels(CpuFeatures needs, const PeakRows& list);
 

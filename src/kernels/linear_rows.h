@@ -20,8 +20,8 @@ struct LinearRow {
 };
 
 struct LinearRows {
-  const LinearRow* rows;
-  std::size_t count;
+  const LinearRow* rows = nullptr;
+  std::size_t count = 0;
 };
 
 }  // namespace halfbyte

@@ -14,15 +14,19 @@ namespace halfbyte {
 #undef HALFBYTE_ISA
 
 std::vector<LinearKernel> linear_kernels(std::string_view isa, CpuFeatures needs,
-                                         std::initializer_list<LinearRows> lists) {
+                                         std::initializer_list<LinearRows> lists,
+                                         LinearRows streams) {
   std::vector<LinearKernel> kernels;
-  for (const LinearRows& list : lists) {
+  const auto add = [&](const LinearRows& list) {
     for (const LinearRow& row : std::span(list.rows, list.count)) {
       const Phase phase = row.prefill ? Phase::prefill : Phase::decode;
       kernels.push_back(
           {row.name, isa, needs, row.weight, phase, row.int8, row.f32, row.bf16, row.token});
     }
-  }
+  };
+  for (const LinearRows& list : lists) add(list);
+  needs.bits |= static_cast<std::uint32_t>(CpuFeature::read_streams);
+  add(streams);
   return kernels;
 }
 
@@ -77,12 +81,18 @@ const Row& best_of(std::span<const Row> IsaRows::*rows, CpuFeatures features, co
   return *best;
 }
 
-// Bfloat16 where it is the fastest: in tiles, and for float weights, which have no integer kernels.
+bool bf16_is_fast(CpuFeatures features) {
+  return features.has(CpuFeature::amx_bf16) || features.has(CpuFeature::fast_bf16);
+}
+
+// Bfloat16 where it is the fastest: in tiles, and for float weights, which have no integer kernels,
+// where vectors of it are fast.
 Compute default_prefill(DType weight, CpuFeatures features) {
   const auto has = [&](Compute compute) {
     return best_row(weight, Phase::prefill, compute, features) != nullptr;
   };
-  const bool fastest = features.has(CpuFeature::amx_bf16) || !has(Compute::int8);
+  const bool fastest =
+      features.has(CpuFeature::amx_bf16) || (bf16_is_fast(features) && !has(Compute::int8));
   return fastest && has(Compute::bf16) ? Compute::bf16 : Compute::int8;
 }
 
@@ -119,7 +129,8 @@ const DenseKernel& select_dense(CpuFeatures features, Compute compute) {
 
 AttentionChoice choose_attention(DType cache, std::optional<Compute> compute,
                                  CpuFeatures features) {
-  const bool exact = cache == DType::f32 || compute == Compute::f32;
+  const bool exact = cache == DType::f32 || compute == Compute::f32 ||
+                     (compute != Compute::bf16 && !bf16_is_fast(features));
   AttentionChoice choice;
   for (const IsaRows* isa : all_isas()) {
     for (const AttentionKernel& row : isa->attention) {

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "kernels/isa_rows.h"
@@ -59,7 +60,7 @@ TEST(RegistryTest, SelectsByTheFeaturesOfX86) {
   const CpuFeatures skylake_server = cpu_features({avx2, avx512});
   const CpuFeatures cascade_lake = cpu_features({avx2, avx512, avx512vnni});
   const CpuFeatures alder_lake = cpu_features({avx2, avxvnni});
-  const CpuFeatures sapphire_rapids = {~0u};
+  const CpuFeatures sapphire_rapids = {~0u};  // more than it has, but nothing more is chosen
   const auto q4_k = [](Phase phase, CpuFeatures cpu) {
     return selected(DType::q4_k, phase, Compute::int8, cpu);
   };
@@ -67,12 +68,37 @@ TEST(RegistryTest, SelectsByTheFeaturesOfX86) {
   EXPECT_EQ(q4_k(Phase::prefill, skylake_server), "avx2.q4_k.prefill");
   EXPECT_EQ(q4_k(Phase::prefill, alder_lake), "avxvnni.q4_k.prefill");
   EXPECT_EQ(q4_k(Phase::decode, cascade_lake), "avx512vnni.q4_k.decode");
-  EXPECT_EQ(q4_k(Phase::decode, mask_to_isa(sapphire_rapids, "avx2")), "avx2.q4_k.decode");
-  EXPECT_EQ(q4_k(Phase::decode, mask_to_isa(sapphire_rapids, "avxvnni")), "avxvnni.q4_k.decode");
+  // Decoding reads several streams of memory where those are faster.
+  EXPECT_EQ(q4_k(Phase::decode, sapphire_rapids), "avx512vnni.q4_k.decode.streams");
+  EXPECT_EQ(q4_k(Phase::decode, mask_to_isa(sapphire_rapids, "avx2")), "avx2.q4_k.decode.streams");
+  EXPECT_EQ(q4_k(Phase::decode, mask_to_isa(sapphire_rapids, "avxvnni")),
+            "avxvnni.q4_k.decode.streams");
+  EXPECT_EQ(q4_k(Phase::prefill, mask_to_isa(sapphire_rapids, "avxvnni")), "avxvnni.q4_k.prefill");
   // Float weights compute in f32 whatever is asked for; 256-bit VNNI has nothing to add to them.
   EXPECT_EQ(selected(DType::f16, Phase::prefill, Compute::int8, alder_lake), "avx2.f16.prefill");
   EXPECT_EQ(select_rows(alder_lake).isa, "avx2");
   EXPECT_EQ(select_rows(cascade_lake).isa, "avx512vnni");
+}
+
+// VDPBF16PS may be there and slower than f32: only who asks for it gets it then.
+TEST(Registry, Bf16IsTheDefaultOnlyWhereItIsFast) {
+  using enum CpuFeature;
+  const CpuFeatures slow = cpu_features({avx2, avx512, avx512vnni, avx512bf16, read_streams});
+  const CpuFeatures fast = cpu_features({avx2, avx512, avx512vnni, avx512bf16, fast_bf16});
+  const auto prefill = [](DType weight, std::optional<Compute> compute, CpuFeatures cpu) {
+    return std::string(choose_linear(weight, compute, cpu).prefill->name);
+  };
+  for (const DType weight : {DType::f16, DType::bf16}) {
+    const std::string f32 = fmt::format("avx512vnni.{}.prefill", name(weight));
+    const std::string bf16 = fmt::format("avx512bf16.{}.bf16.prefill", name(weight));
+    EXPECT_EQ(prefill(weight, std::nullopt, slow), f32);
+    EXPECT_EQ(prefill(weight, std::nullopt, fast), bf16);
+    EXPECT_EQ(prefill(weight, Compute::bf16, slow), bf16);
+  }
+  EXPECT_EQ(prefill(DType::q4_0, std::nullopt, fast), "avx512vnni.q4_0.prefill");
+  EXPECT_EQ(choose_attention(DType::f16, std::nullopt, slow).prefill->isa, "avx512vnni");
+  EXPECT_EQ(choose_attention(DType::f16, Compute::int8, slow).prefill->isa, "avx512vnni");
+  EXPECT_EQ(choose_attention(DType::f16, Compute::bf16, slow).prefill->isa, "avx512bf16");
 }
 
 // Decoding and whatever must be exact multiply in f32.

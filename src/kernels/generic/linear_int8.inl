@@ -8,8 +8,18 @@
 // with fused multiply-adds, groups ascending; and after each run of groups its outliers,
 //   y += (float(code) * scale_w - min_w) * value
 //
-// Defined before: kStreams, the panels that decode reads at once, each its own stream through
-// memory, and kAhead, the bytes that it asks for ahead.
+// Defined before: add_products, of the vector type.
+
+// How decode reads memory: `panels` at once, each its own stream, asking `ahead` bytes ahead.
+struct Reading {
+  int panels;
+  std::size_t ahead;
+};
+// On Zen 4 two cores read 1.3 times as much in one stream as in four; Intel's cores get 1.4 times
+// as much from four.
+constexpr Reading kOneStream = {1, 1024};
+constexpr int kStreams = 4;
+constexpr Reading kFourStreams = {kStreams, 2048};
 
 // What the loop must know of a type at compile time.
 struct Shape {
@@ -35,9 +45,11 @@ template <Layout L, int Panels>
 struct PackedSource {
   static constexpr Shape kShape = shape_of<L>();
   static constexpr int kTogether = Panels * kParts;
+  static constexpr int kSideBySide = 1;  // parts whose products take turns
 
   const std::byte* block;
   std::size_t panel_bytes;
+  std::size_t ahead;
   [[no_unique_address]] Blocks<L> blocks;
   HALFBYTE_INLINE std::size_t groups_a_block() const { return blocks.groups; }
   HALFBYTE_INLINE void load(std::size_t sub, std::size_t part, Group& group) const {
@@ -57,62 +69,70 @@ struct PackedSource {
   HALFBYTE_INLINE void next_block() {
     for (std::size_t p = 0; p < Panels; ++p) {
       for (std::size_t i = 0; i < blocks.bytes; i += kLine) {
-        __builtin_prefetch(block + p * panel_bytes + kAhead + i);
+        __builtin_prefetch(block + p * panel_bytes + ahead + i);
       }
     }
     block += blocks.bytes;
   }
 };
 
-// Groups of a decoded panel: for each part, codes [group][8 steps], scales and mins
-// [group][halves].
-template <Shape S>
+// Groups of `Panels` decoded panels that follow each other, of one part: for each part of a panel,
+// codes [group][8 steps], scales and mins [group][halves].
+template <Shape S, int Panels = 1>
 struct DecodedSource {
   static constexpr Shape kShape = S;
-  static constexpr int kTogether = 1;
+  static constexpr int kTogether = Panels;
+  static constexpr int kSideBySide = Panels;
   static constexpr std::size_t kCodes = 32 * V::kLanes;  // bytes a group and part
   static constexpr std::size_t kScales = S.halves * V::kLanes;
   static constexpr std::size_t kPanelGroup =
       (kCodes + kScales * sizeof(float) * (S.has_min ? 2 : 1)) * kParts;  // bytes a group
 
   std::byte* codes;
-  float* scales;
-  float* mins;
+  std::byte* scales;
+  std::byte* mins;
+  std::size_t panel_bytes;
 
-  DecodedSource(std::byte* panel, std::size_t groups, std::size_t part) {
-    std::byte* after_codes = panel + kCodes * kParts * groups;
-    float* first_scale = reinterpret_cast<float*>(after_codes);
-    codes = panel + kCodes * groups * part;
-    scales = first_scale + kScales * groups * part;
-    mins = first_scale + kScales * groups * (kParts + part);
-  }
+  DecodedSource(std::byte* panel, std::size_t groups, std::size_t part)
+      : codes(panel + kCodes * groups * part),
+        scales(panel + groups * (kCodes * kParts + kScaleBytes * part)),
+        mins(panel + groups * (kCodes * kParts + kScaleBytes * (kParts + part))),
+        panel_bytes(groups * kPanelGroup) {}
   static constexpr std::size_t groups_a_block() { return 1; }
-  HALFBYTE_INLINE void load(std::size_t, std::size_t, Group& group) const {
-    unroll<8>([&](auto s)
-                  HALFBYTE_INLINE_LAMBDA { group.codes[s] = V::load(codes + 4 * V::kLanes * s); });
+  HALFBYTE_INLINE void load(std::size_t, std::size_t panel, Group& group) const {
+    const std::size_t at = panel * panel_bytes;
+    unroll<8>([&](auto s) HALFBYTE_INLINE_LAMBDA {
+      group.codes[s] = V::load(codes + at + 4 * V::kLanes * s);
+    });
     unroll<S.halves>([&](auto h) HALFBYTE_INLINE_LAMBDA {
-      group.scales[h] = V::load_f32(scales + V::kLanes * h);
-      if constexpr (S.has_min) group.mins[h] = V::load_f32(mins + V::kLanes * h);
+      group.scales[h] = V::load_f32(floats(scales + at) + V::kLanes * h);
+      if constexpr (S.has_min) group.mins[h] = V::load_f32(floats(mins + at) + V::kLanes * h);
     });
   }
-  HALFBYTE_INLINE OutlierWeights outlier(std::size_t input, std::size_t) const {
+  HALFBYTE_INLINE OutlierWeights outlier(std::size_t input, std::size_t panel) const {
+    const std::size_t at = panel * panel_bytes;
     const std::size_t lanes = V::kLanes * (input * S.halves / 32);
-    return {V::load(codes + 4 * V::kLanes * (input / 4)), V::load_f32(scales + lanes),
-            S.has_min ? V::load_f32(mins + lanes) : V::zero()};
+    return {V::load(codes + at + 4 * V::kLanes * (input / 4)),
+            V::load_f32(floats(scales + at) + lanes),
+            S.has_min ? V::load_f32(floats(mins + at) + lanes) : V::zero()};
   }
   HALFBYTE_INLINE void store(const Group& group) const {
     unroll<8>([&](auto s)
                   HALFBYTE_INLINE_LAMBDA { V::store(codes + 4 * V::kLanes * s, group.codes[s]); });
     unroll<S.halves>([&](auto h) HALFBYTE_INLINE_LAMBDA {
-      V::store_f32(scales + V::kLanes * h, group.scales[h]);
-      if constexpr (S.has_min) V::store_f32(mins + V::kLanes * h, group.mins[h]);
+      V::store_f32(floats(scales) + V::kLanes * h, group.scales[h]);
+      if constexpr (S.has_min) V::store_f32(floats(mins) + V::kLanes * h, group.mins[h]);
     });
   }
   HALFBYTE_INLINE void next_block() {
     codes += kCodes;
-    scales += kScales;
-    mins += kScales;
+    scales += kScaleBytes;
+    mins += kScaleBytes;
   }
+
+ private:
+  static constexpr std::size_t kScaleBytes = kScales * sizeof(float);
+  static HALFBYTE_INLINE float* floats(std::byte* p) { return reinterpret_cast<float*>(p); }
 };
 
 template <Layout L>
@@ -131,17 +151,19 @@ void decode_panel(const Blocks<L>& blocks, const std::byte* packed, std::size_t 
   }
 }
 
-// R rows that a loop computes. Alone: the block has no other; its stride is a constant then.
-template <int R, bool Alone = false>
+// R rows that a loop computes, of a block of `Rows` (0: known at run time only).
+template <int R, int Rows = 0>
 struct TileShape {
   static constexpr int kRows = R;
-  static HALFBYTE_INLINE std::size_t stride(const Tile& tile) { return Alone ? 1 : tile.stride; }
+  static HALFBYTE_INLINE std::size_t stride(const Tile& tile) {
+    return Rows != 0 ? static_cast<std::size_t>(Rows) : tile.stride;
+  }
 };
 
-// Adds one group's part of some rows to their sums.
-template <Shape S, typename Rows>
-HALFBYTE_INLINE void add_group(const Group& group, const Tile& tile, std::size_t g,
-                               typename V::Float* sums) {
+// Adds one group's part of some rows to their sums, for P parts side by side.
+template <Shape S, typename Rows, int P>
+HALFBYTE_INLINE void add_group(const Group (&group)[P], const Tile& tile, std::size_t g,
+                               typename V::Float (*sums)[Rows::kRows]) {
   constexpr int kSteps = 8 / S.halves;
   constexpr int R = Rows::kRows;
   const std::size_t stride = Rows::stride(tile);
@@ -150,16 +172,20 @@ HALFBYTE_INLINE void add_group(const Group& group, const Tile& tile, std::size_t
   unroll<S.halves>([&](auto h) HALFBYTE_INLINE_LAMBDA {
     constexpr int kFirst = decltype(h)::value * kSteps;
     const std::size_t at = (g * S.halves + h) * stride;
-    typename V::Int dots[R];
-    unroll<R>([&](auto r)
-                  HALFBYTE_INLINE_LAMBDA { dots[r] = V::broadcast_int(tile.starts + at + r); });
-    V::template add_products<S.bits, kFirst, kSteps>(group.codes, codes, stride, dots);
+    typename V::Int dots[P][R];
     unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
-      const typename V::Float scale = V::mul(group.scales[h], V::broadcast(scales[r]));
-      sums[r] = V::multiply_add(V::to_float(dots[r]), scale, sums[r]);
-      if constexpr (S.has_min) {
-        sums[r] = V::subtract_product(group.mins[h], V::broadcast(tile.mins[at + r]), sums[r]);
-      }
+      const typename V::Int start = V::broadcast_int(tile.starts + at + r);
+      unroll<P>([&](auto p) HALFBYTE_INLINE_LAMBDA { dots[p][r] = start; });
+    });
+    add_products<S.bits, kFirst, kSteps>(group, codes, stride, dots);
+    unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
+      unroll<P>([&](auto p) HALFBYTE_INLINE_LAMBDA {
+        typename V::Float& sum = sums[p][r];
+        const typename V::Float scale = V::mul(group[p].scales[h], V::broadcast(scales[r]));
+        sum = V::multiply_add(V::to_float(dots[p][r]), scale, sum);
+        if constexpr (S.has_min)
+          sum = V::subtract_product(group[p].mins[h], V::broadcast(tile.mins[at + r]), sum);
+      });
     });
   });
 }
@@ -206,6 +232,7 @@ inline Target target_of(const PackedMatrix& w, const LinearOutput& out, std::siz
 template <typename Source, typename Rows, bool Continue>
 void panel_times_rows(Source source, std::size_t groups, const Tile& tile, const Target& to) {
   constexpr int kTogether = Source::kTogether;
+  constexpr int kSideBySide = Source::kSideBySide;
   constexpr int R = Rows::kRows;
   typename V::Float sums[kTogether][R];
   const auto each_sum = [&](const auto& fn) HALFBYTE_INLINE_LAMBDA {
@@ -227,10 +254,13 @@ void panel_times_rows(Source source, std::size_t groups, const Tile& tile, const
     const Source at_run = source;
     for (std::size_t g = run; g < end; g += source.groups_a_block(), source.next_block()) {
       for (std::size_t sub = 0; sub < source.groups_a_block(); ++sub) {
-        unroll<kTogether>([&](auto p) HALFBYTE_INLINE_LAMBDA {
-          Group group;
-          source.load(sub, static_cast<std::size_t>(p), group);
-          add_group<Source::kShape, Rows>(group, tile, g + sub, sums[p]);
+        unroll<kTogether / kSideBySide>([&](auto i) HALFBYTE_INLINE_LAMBDA {
+          constexpr int kFirst = decltype(i)::value * kSideBySide;
+          Group group[kSideBySide];
+          unroll<kSideBySide>([&](auto p) HALFBYTE_INLINE_LAMBDA {
+            source.load(sub, static_cast<std::size_t>(kFirst + p), group[p]);
+          });
+          add_group<Source::kShape, Rows>(group, tile, g + sub, sums + kFirst);
         });
       }
     }
@@ -245,12 +275,13 @@ constexpr int kMostDecodeRows = V::kDecodeSums / 2;
 // `panels` panels from `panel` on times some rows.
 template <Layout L, typename Rows>
 void panels_times_rows(const Matrix<L>& w, std::uint64_t panel, std::uint64_t panels,
-                       std::size_t row, const Tile& tile, const LinearOutput& out) {
+                       std::size_t row, const Tile& tile, const LinearOutput& out,
+                       const Reading& reading) {
   const std::size_t groups = w.packed.k / 32;
   const std::size_t panel_bytes = groups / w.blocks.groups * w.blocks.bytes;
   const auto times_rows = [&]<int Panels>(Constant<Panels>, std::uint64_t p) {
     using Source = PackedSource<L, Panels>;
-    const Source source = {w.packed.data + p * panel_bytes, panel_bytes, w.blocks};
+    const Source source = {w.packed.data + p * panel_bytes, panel_bytes, reading.ahead, w.blocks};
     panel_times_rows<Source, Rows, false>(source, groups, tile,
                                           target_of(w.packed, out, row, p, 0));
   };
@@ -258,7 +289,8 @@ void panels_times_rows(const Matrix<L>& w, std::uint64_t panel, std::uint64_t pa
       V::kDecodeSums / (Rows::kRows * kParts);  // panels whose sums stay in registers
   constexpr int kPanels = kFit < kStreams ? kFit : kStreams;
   std::uint64_t p = panel;
-  for (; p + kPanels <= panel + panels; p += kPanels) times_rows(Constant<kPanels>{}, p);
+  if (reading.panels != 1)
+    for (; p + kPanels <= panel + panels; p += kPanels) times_rows(Constant<kPanels>{}, p);
   for (; p < panel + panels; ++p) times_rows(Constant<1>{}, p);
 }
 
@@ -266,35 +298,45 @@ void panels_times_rows(const Matrix<L>& w, std::uint64_t panel, std::uint64_t pa
 // registers; further tiles find the panels in the cache.
 template <Layout L>
 void decode_rows(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end, std::size_t first,
-                 const TileBlock<kMostDecodeRows>& block, const LinearOutput& out) {
-  for (std::uint64_t p = begin; p < end; p += kStreams) {
-    const std::uint64_t panels = end - p < kStreams ? end - p : kStreams;
+                 const TileBlock<kMostDecodeRows>& block, const LinearOutput& out,
+                 const Reading& reading) {
+  const std::uint64_t together = static_cast<std::uint64_t>(reading.panels);
+  for (std::uint64_t p = begin; p < end; p += together) {
+    const std::uint64_t panels = end - p < together ? end - p : together;
     if (block.rows == 1) {
-      panels_times_rows<L, TileShape<1, true>>(w, p, panels, first, block.from_row(0), out);
+      panels_times_rows<L, TileShape<1, 1>>(w, p, panels, first, block.from_row(0), out, reading);
       continue;
     }
     block.for_tiles([&]<int R>(Constant<R>, std::size_t row) {
-      panels_times_rows<L, TileShape<R>>(w, p, panels, first + row, block.from_row(row), out);
+      panels_times_rows<L, TileShape<R>>(w, p, panels, first + row, block.from_row(row), out,
+                                         reading);
     });
   }
 }
 
 template <Layout L>
 void decode_all_rows(const Matrix<L>& w, std::uint64_t begin, std::uint64_t end,
-                     const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) {
+                     const QuantizedRows& x, const LinearOutput& out, std::byte* scratch,
+                     const Reading& reading) {
   const std::size_t groups = w.packed.k / 32;
   std::byte* after = nullptr;
   TileBlock<kMostDecodeRows> block(scratch, groups, after);
   for (std::size_t row = 0; row < x.rows; row += kQuantizedRows) {
     fill_block<L.halves(), L.has_min>(x, row, 0, groups, L.start_offset(), block);
-    decode_rows<L>(w, begin, end, row, block, out);
+    decode_rows<L>(w, begin, end, row, block, out, reading);
   }
 }
 
 template <Layout L>
 void linear_decode(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
                    const QuantizedRows& x, const LinearOutput& out, std::byte* scratch) noexcept {
-  decode_all_rows<L.shared()>(matrix_of<L>(w), begin, end, x, out, scratch);
+  decode_all_rows<L.shared()>(matrix_of<L>(w), begin, end, x, out, scratch, kOneStream);
+}
+template <Layout L>
+void linear_decode_streams(const PackedMatrix& w, std::uint64_t begin, std::uint64_t end,
+                           const QuantizedRows& x, const LinearOutput& out,
+                           std::byte* scratch) noexcept {
+  decode_all_rows<L.shared()>(matrix_of<L>(w), begin, end, x, out, scratch, kFourStreams);
 }
 
 // Groups [first, first + groups) of panels [begin, end), decoded. `offset` is left to subtract from
@@ -311,26 +353,48 @@ struct Slab {
 template <Shape S>
 constexpr int tile_rows = S.halves == 2 ? V::kHalvesTileRows : V::kTileRows;
 
-// All rows of the inputs: a block of them meets each panel of the slab, tile after tile.
+// `Panels` panels of a slab, from `panel` on, times all rows of a block that begins with `first`.
+template <Shape S, int Panels>
+void panels_times_block(const PackedMatrix& w, const Slab& slab, std::uint64_t panel,
+                        std::size_t first, const TileBlock<tile_rows<S>>& block,
+                        const LinearOutput& out) {
+  using Source = DecodedSource<S, Panels>;
+  std::byte* data = slab.data + (panel - slab.begin) * slab.groups * Source::kPanelGroup;
+  for (std::size_t part = 0; part < kParts; ++part) {
+    const Source source(data, slab.groups, part);
+    const auto times_rows = [&]<typename Rows>(Rows, std::size_t row) {
+      const Target to = target_of(w, out, first + row, panel, part);
+      const Tile tile = block.from_row(row);
+      slab.first == 0 ? panel_times_rows<Source, Rows, false>(source, slab.groups, tile, to)
+                      : panel_times_rows<Source, Rows, true>(source, slab.groups, tile, to);
+    };
+    if constexpr (Panels > 1) {
+      constexpr int R = tile_rows<S>;
+      for (std::size_t row = 0; row < kQuantizedRows; row += R)
+        times_rows(TileShape<R, static_cast<int>(kQuantizedRows)>{}, row);
+    } else {
+      block.for_tiles(
+          [&]<int R>(Constant<R>, std::size_t row) { times_rows(TileShape<R>{}, row); });
+    }
+  }
+}
+
+// All rows of the inputs: a block of them meets each panel of the slab, tile after tile. Full
+// blocks meet as many panels at once as V has registers for.
 template <Shape S>
 void slab_times_rows(const PackedMatrix& w, const Slab& slab, const QuantizedRows& x,
                      TileBlock<tile_rows<S>>& block, const LinearOutput& out) {
-  using Source = DecodedSource<S>;
+  constexpr int kTogether = V::kTilePanels;
+  static_assert(kTogether == 1 || kParts == 1);
   for (std::size_t first = 0; first < x.rows; first += kQuantizedRows) {
     fill_block<S.halves, S.has_min>(x, first, slab.first, slab.groups, slab.offset, block);
-    for (std::uint64_t p = slab.begin; p < slab.end; ++p) {
-      std::byte* panel = slab.data + (p - slab.begin) * slab.groups * Source::kPanelGroup;
-      for (std::size_t part = 0; part < kParts; ++part) {
-        const Source source(panel, slab.groups, part);
-        block.for_tiles([&]<int R>(Constant<R>, std::size_t row) {
-          const Target to = target_of(w, out, first + row, p, part);
-          const Tile tile = block.from_row(row);
-          using Rows = TileShape<R>;
-          slab.first == 0 ? panel_times_rows<Source, Rows, false>(source, slab.groups, tile, to)
-                          : panel_times_rows<Source, Rows, true>(source, slab.groups, tile, to);
-        });
-      }
+    std::uint64_t p = slab.begin;
+    if constexpr (kTogether > 1) {
+      if (block.rows == kQuantizedRows)
+        for (; p + kTogether <= slab.end; p += kTogether)
+          panels_times_block<S, kTogether>(w, slab, p, first, block, out);
     }
+    for (; p < slab.end; ++p) panels_times_block<S, 1>(w, slab, p, first, block, out);
   }
 }
 

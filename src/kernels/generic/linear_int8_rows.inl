@@ -8,3 +8,10 @@ constexpr LinearRow kInt8Rows[] = {
 #include "kernels/quantized_types.inc"
 #undef HALFBYTE_QUANTIZED
 };
+constexpr LinearRow kStreamRows[] = {
+#define HALFBYTE_QUANTIZED(type)                                      \
+  {HALFBYTE_ISA_NAME "." #type ".decode.streams", DType::type, false, \
+   linear_decode_streams<k_##type>, nullptr},
+#include "kernels/quantized_types.inc"
+#undef HALFBYTE_QUANTIZED
+};

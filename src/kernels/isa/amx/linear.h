@@ -6,7 +6,6 @@
 namespace halfbyte {
 
 LinearRows amx_bf16_rows();
-LinearRows amx_decode_rows();
 LinearRows amx_token_rows();
 
 }  // namespace halfbyte

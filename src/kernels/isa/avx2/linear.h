@@ -6,6 +6,7 @@
 namespace halfbyte {
 
 LinearRows avx2_int8_rows();
+LinearRows avx2_stream_rows();  // decoding, for CpuFeature::read_streams
 LinearRows avx2_token_rows();
 LinearRows avx2_f32_rows();
 

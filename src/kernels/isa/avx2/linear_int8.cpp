@@ -12,10 +12,6 @@
 namespace halfbyte {
 namespace {
 
-// One stream, as for avx512vnni.
-constexpr int kStreams = 1;
-constexpr std::size_t kAhead = 1024;
-
 // Each needs those before it.
 // clang-format off
 #include "kernels/generic/unroll.inl"
@@ -23,6 +19,7 @@ constexpr std::size_t kAhead = 1024;
 #include "kernels/isa/avx2/vector.inl"
 #include "kernels/generic/linear_layouts.inl"
 #include "kernels/generic/linear_int8_tile.inl"
+#include "kernels/isa/avx2/products.inl"
 #include "kernels/generic/linear_int8.inl"
 #include "kernels/generic/linear_int8_rows.inl"
 // clang-format on
@@ -31,6 +28,9 @@ constexpr std::size_t kAhead = 1024;
 
 LinearRows avx2_int8_rows() {
   return {kInt8Rows, sizeof(kInt8Rows) / sizeof(kInt8Rows[0])};
+}
+LinearRows avx2_stream_rows() {
+  return {kStreamRows, sizeof(kStreamRows) / sizeof(kStreamRows[0])};
 }
 
 }  // namespace halfbyte

@@ -11,8 +11,8 @@ namespace halfbyte {
 const IsaRows& avx2_rows() {
   using enum CpuFeature;
   static const CpuFeatures needs = cpu_features({avx2});
-  static const std::vector<LinearKernel> linear =
-      linear_kernels("avx2", needs, {avx2_int8_rows(), avx2_token_rows(), avx2_f32_rows()});
+  static const std::vector<LinearKernel> linear = linear_kernels(
+      "avx2", needs, {avx2_int8_rows(), avx2_token_rows(), avx2_f32_rows()}, avx2_stream_rows());
   static const RowKernel rows[] = {{"avx2", needs, avx2_row_ops()}};
   static const AttentionKernel attention[] = {{"avx2", needs, Compute::f32, avx2_attention()}};
   static const std::vector<PeakKernel> peaks = peak_kernels(needs, avx2_peak_rows());

@@ -23,37 +23,17 @@ struct V : Vector256 {
   // sum + the products of codes with the 4 inputs at x.
   template <int Bits>
   static HALFBYTE_INLINE Int dot(Int sum, Int codes, const std::int8_t* x) {
-    const Int pairs = multiply<Bits>(codes, broadcast_step(x));
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-  }
-  // sums[r] += the products of steps [First, First + Count) with 4 inputs each of row r: those of
-  // step s at x + 4 * (s * stride + r).
-  template <int Bits, int First, int Count, int R>
-  static HALFBYTE_INLINE void add_products(const Int* codes, const std::int8_t* x,
-                                           std::size_t stride, Int (&sums)[R]) {
-    constexpr int run = kRun<Bits> < Count ? kRun<Bits> : Count;
-    unroll<Count / run>([&](auto j) HALFBYTE_INLINE_LAMBDA {
-      Int pairs[R];
-      unroll<run>([&](auto i) HALFBYTE_INLINE_LAMBDA {
-        constexpr int step = First + decltype(j)::value * run + decltype(i)::value;
-        const std::int8_t* at = x + 4 * step * stride;
-        unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
-          const Int products = multiply<Bits>(codes[step], broadcast_step(at + 4 * r));
-          pairs[r] = decltype(i)::value == 0 ? products : _mm256_add_epi16(pairs[r], products);
-          // In this order: g++ would gather the products of all steps first, in memory.
-          asm volatile("" : "+x"(pairs[r]));
-        });
-      });
-      unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
-        sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(pairs[r], _mm256_set1_epi16(1)));
-      });
-    });
+    return add_int(sum, add_pairs(multiply<Bits>(codes, x)));
   }
 
- private:
+  // The products of codes with the 4 inputs at x, in pairs: sums of 16 bits.
   template <int Bits>
-  static HALFBYTE_INLINE Int multiply(Int codes, Int x) {
-    if constexpr (Bits < 8) return _mm256_maddubs_epi16(codes, x);
-    return _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x, codes));
+  static HALFBYTE_INLINE Int multiply(Int codes, const std::int8_t* x) {
+    const Int inputs = broadcast_step(x);
+    if constexpr (Bits < 8) return _mm256_maddubs_epi16(codes, inputs);
+    return _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(inputs, codes));
+  }
+  static HALFBYTE_INLINE Int add_pairs(Int pairs) {
+    return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
   }
 };

@@ -4,6 +4,7 @@
 struct Vector256 {
   static constexpr int kLanes = 8;
   static constexpr int kTileRows = 8;    // rows that share each load of a code
+  static constexpr int kTilePanels = 1;  // that a tile of rows meets at once
   static constexpr int kDecodeSums = 8;  // in registers next to the codes of a group
   static constexpr int kFloatTileRows = 6;
   using Int = __m256i;

@@ -12,16 +12,13 @@
 namespace halfbyte {
 namespace {
 
-// One stream: on Zen 4 two cores read 1.3 times as much as with four.
-constexpr int kStreams = 1;
-constexpr std::size_t kAhead = 1024;
-
 // Each needs those before it.
 // clang-format off
 #include "kernels/generic/unroll.inl"
 #include "kernels/isa/avx512vnni/vector.inl"
 #include "kernels/generic/linear_layouts.inl"
 #include "kernels/generic/linear_int8_tile.inl"
+#include "kernels/generic/linear_int8_products.inl"
 #include "kernels/generic/linear_int8.inl"
 #include "kernels/generic/linear_int8_rows.inl"
 // clang-format on
@@ -30,6 +27,9 @@ constexpr std::size_t kAhead = 1024;
 
 LinearRows avx512vnni_int8_rows() {
   return {kInt8Rows, sizeof(kInt8Rows) / sizeof(kInt8Rows[0])};
+}
+LinearRows avx512vnni_stream_rows() {
+  return {kStreamRows, sizeof(kStreamRows) / sizeof(kStreamRows[0])};
 }
 
 }  // namespace halfbyte

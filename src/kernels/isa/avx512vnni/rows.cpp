@@ -11,9 +11,9 @@ namespace halfbyte {
 const IsaRows& avx512vnni_rows() {
   using enum CpuFeature;
   static const CpuFeatures needs = cpu_features({avx2, avx512, avx512vnni});
-  static const std::vector<LinearKernel> linear =
-      linear_kernels("avx512vnni", needs,
-                     {avx512vnni_int8_rows(), avx512vnni_token_rows(), avx512vnni_f32_rows()});
+  static const std::vector<LinearKernel> linear = linear_kernels(
+      "avx512vnni", needs, {avx512vnni_int8_rows(), avx512vnni_token_rows(), avx512vnni_f32_rows()},
+      avx512vnni_stream_rows());
   static const RowKernel rows[] = {{"avx512vnni", needs, avx512vnni_row_ops()}};
   static const AttentionKernel attention[] = {
       {"avx512vnni", needs, Compute::f32, avx512vnni_attention()}};

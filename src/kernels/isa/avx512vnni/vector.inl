@@ -6,6 +6,7 @@ struct V {
   static constexpr bool kSigned8 = false;    // VPDPBUSD takes unsigned codes
   static constexpr int kTileRows = 8;        // rows whose sums stay in registers
   static constexpr int kHalvesTileRows = 8;  // the same where a group has two scales
+  static constexpr int kTilePanels = 2;      // that a tile of rows meets at once
   static constexpr int kDecodeSums = 16;     // in registers next to the codes of a group
   static constexpr int kFloatTileRows = 12;
   using Int = __m512i;
@@ -100,19 +101,6 @@ struct V {
     std::int32_t four;
     std::memcpy(&four, x, sizeof(four));
     return _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(four));
-  }
-  // sums[r] += the products of steps [First, First + Count) with the inputs of row r: those of step
-  // s are at x + 4 * (s * stride + r). Rows are side by side, since one sum would wait for itself.
-  template <int Bits, int First, int Count, int R>
-  static HALFBYTE_INLINE void add_products(const Int* codes, const std::int8_t* x,
-                                           std::size_t stride, Int (&sums)[R]) {
-    unroll<Count>([&](auto i) HALFBYTE_INLINE_LAMBDA {
-      constexpr int kStep = First + decltype(i)::value;
-      const std::int8_t* at = x + 4 * kStep * stride;
-      unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
-        sums[r] = dot<Bits>(sums[r], codes[kStep], at + 4 * r);
-      });
-    });
   }
 
  private:

@@ -6,6 +6,7 @@
 namespace halfbyte {
 
 LinearRows avxvnni_int8_rows();
+LinearRows avxvnni_stream_rows();  // decoding, for CpuFeature::read_streams
 LinearRows avxvnni_token_rows();
 
 }  // namespace halfbyte

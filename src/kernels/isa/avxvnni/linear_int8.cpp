@@ -12,10 +12,6 @@
 namespace halfbyte {
 namespace {
 
-// Four streams: Intel's cores get 1.4 times as much from memory as with one.
-constexpr int kStreams = 4;
-constexpr std::size_t kAhead = 2048;
-
 // Each needs those before it.
 // clang-format off
 #include "kernels/generic/unroll.inl"
@@ -23,6 +19,7 @@ constexpr std::size_t kAhead = 2048;
 #include "kernels/isa/avxvnni/vector.inl"
 #include "kernels/generic/linear_layouts.inl"
 #include "kernels/generic/linear_int8_tile.inl"
+#include "kernels/generic/linear_int8_products.inl"
 #include "kernels/generic/linear_int8.inl"
 #include "kernels/generic/linear_int8_rows.inl"
 // clang-format on
@@ -31,6 +28,9 @@ constexpr std::size_t kAhead = 2048;
 
 LinearRows avxvnni_int8_rows() {
   return {kInt8Rows, sizeof(kInt8Rows) / sizeof(kInt8Rows[0])};
+}
+LinearRows avxvnni_stream_rows() {
+  return {kStreamRows, sizeof(kStreamRows) / sizeof(kStreamRows[0])};
 }
 
 }  // namespace halfbyte

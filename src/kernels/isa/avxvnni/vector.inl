@@ -17,15 +17,4 @@ struct V : Vector256 {
   static HALFBYTE_INLINE Int dot(Int sum, Int codes, const std::int8_t* x) {
     return _mm256_dpbusd_avx_epi32(sum, codes, broadcast_step(x));
   }
-  template <int Bits, int First, int Count, int R>
-  static HALFBYTE_INLINE void add_products(const Int* codes, const std::int8_t* x,
-                                           std::size_t stride, Int (&sums)[R]) {
-    unroll<Count>([&](auto i) HALFBYTE_INLINE_LAMBDA {
-      constexpr int kStep = First + decltype(i)::value;
-      const std::int8_t* at = x + 4 * kStep * stride;
-      unroll<R>([&](auto r) HALFBYTE_INLINE_LAMBDA {
-        sums[r] = dot<Bits>(sums[r], codes[kStep], at + 4 * r);
-      });
-    });
-  }
 };

@@ -82,7 +82,7 @@ const Row& best_of(std::span<const Row> IsaRows::*rows, CpuFeatures features, co
 }
 
 bool bf16_is_fast(CpuFeatures features) {
-  return features.has(CpuFeature::amx_bf16) || features.has(CpuFeature::fast_bf16);
+  return rounded_compute(features) == Compute::bf16;
 }
 
 // Bfloat16 where it is the fastest: in tiles, and for float weights, which have no integer kernels,
@@ -117,13 +117,19 @@ LinearChoice choose_linear(DType weight, std::optional<Compute> compute, CpuFeat
           select_linear(weight, Phase::prefill, prefill, features), outliers_of(weight)};
 }
 
+Compute rounded_compute(CpuFeatures features) {
+  const bool fast = features.has(CpuFeature::amx_bf16) || features.has(CpuFeature::fast_bf16);
+  return fast ? Compute::bf16 : Compute::f32;
+}
+
 const RowKernel& select_rows(CpuFeatures features) {
   return best_of(&IsaRows::rows, features, [](const RowKernel&) { return true; });
 }
 
 const DenseKernel& select_dense(CpuFeatures features, Compute compute) {
-  return best_of(&IsaRows::dense, features, [compute](const DenseKernel& row) {
-    return row.compute == Compute::f32 || row.compute == compute;
+  const bool rounds = compute == Compute::bf16 && features.has(CpuFeature::fast_bf16);
+  return best_of(&IsaRows::dense, features, [rounds](const DenseKernel& row) {
+    return row.compute == Compute::f32 || rounds;
   });
 }
 

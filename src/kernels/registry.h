@@ -102,8 +102,11 @@ struct LinearChoice {
 // it). bf16 is for prefill; decoding, bound by memory, stays with int8.
 LinearChoice choose_linear(DType weight, std::optional<Compute> compute, CpuFeatures features);
 
+// bf16 where it is faster than f32 (in tiles, or in fast vectors): for who may round.
+Compute rounded_compute(CpuFeatures features);
+
 const RowKernel& select_rows(CpuFeatures features);
-// bf16 where the CPU has it: otherwise f32.
+// bf16 where the CPU has fast vectors of it: otherwise f32.
 const DenseKernel& select_dense(CpuFeatures features, Compute compute = Compute::f32);
 
 // The attention of a cache of rounded keys and values, or of one in f32, which keeps f32 products;

@@ -195,6 +195,10 @@ TEST(DenseTest, EveryCpuHasOne) {
   EXPECT_EQ(select_dense({~0u}).isa, "avx512vnni");
   EXPECT_EQ(select_dense({~0u}, Compute::bf16).isa, "avx512bf16");
   EXPECT_EQ(select_dense({}, Compute::bf16).isa, "scalar");
+  // Where vectors of bfloat16 are slower than f32, f32 it is.
+  CpuFeatures slow = {~0u};
+  slow.bits &= ~static_cast<std::uint32_t>(CpuFeature::fast_bf16);
+  EXPECT_EQ(select_dense(slow, Compute::bf16).isa, "avx512vnni");
   EXPECT_EQ(select_dense({static_cast<std::uint32_t>(CpuFeature::avx2)}).isa, "avx2");
 #endif
 }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "compress/calibrate/matrix_values.h"
+#include "kernels/registry.h"
 
 namespace halfbyte {
 
@@ -163,8 +164,8 @@ Probe::Part Probe::load(std::size_t part, const Changes& changes) {
     if (!wanted(changed->weight)) continue;
     files_.replace(blended(*changed, rows[static_cast<std::size_t>(changed->weight)]));
   }
-  loaded->weights.emplace(files_, plan_, WeightsOptions{features_, Compute::bf16, {}, wanted},
-                          pool_);
+  loaded->weights.emplace(files_, plan_,
+                          WeightsOptions{features_, rounded_compute(features_), {}, wanted}, pool_);
   loaded->drop_packed_rows();
   for (std::size_t i = 0; i < plan_.weights.size(); ++i) {
     const ModelTensor* const own = source_.find(plan_.weights[i].name);
@@ -181,7 +182,7 @@ Probe::Part Probe::part(std::size_t index, const Changes& changes) {
 }
 
 Pass Probe::pass_of(const Weights& weights, const StackPlan& stack) {
-  const ModelView model{plan_, weights, ops_, pool_, {Compute::bf16, features_}};
+  const ModelView model{plan_, weights, ops_, pool_, {rounded_compute(features_), features_}};
   Pass pass{.model = model, .workspace = workspace_, .stack = stack};
   pass.rows = tokens_.size();
   pass.tokens = tokens_.data();

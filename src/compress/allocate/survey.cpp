@@ -7,6 +7,7 @@
 #include "compress/calibrate/block_task.h"
 #include "compress/calibrate/head_inputs.h"
 #include "compress/calibrate/matrix_values.h"
+#include "kernels/registry.h"
 
 namespace halfbyte {
 
@@ -63,7 +64,9 @@ class Surveyor {
     const StackPlan& stack = runner_.stack_of(block);
     StatsTap inputs(runner_.plan(), stack.steps, block.begin, block.end, gram());
     runner_.begin(block);
-    runner_.run(block, {.compute = Compute::bf16, .tap = &inputs, .keep = true});
+    runner_.run(
+        block,
+        {.compute = rounded_compute(request_.calibration.features), .tap = &inputs, .keep = true});
     runner_.finish(block);
     BlockWeights weights(request_.source, runner_.plan(), pool_);
     BlockTask task{runner_.plan(),       stack, block, inputs, weights, types_, pool_, workers_,

@@ -165,7 +165,7 @@ class Quantizer {
     StatsTap tap(runner_.plan(), runner_.stack_of(block).steps, stage.begin, stage.end,
                  gram_ ? &*gram_ : nullptr);
     tap.expect(tokens_);
-    BlockPass pass{.compute = Compute::bf16, .tap = &tap, .keep = keep};
+    BlockPass pass{.compute = rounded_compute(options_.features), .tap = &tap, .keep = keep};
     if (!keep) {
       pass.end = stage.end;
       if (recipe_.transforms.empty()) pass.rounded = kRough;

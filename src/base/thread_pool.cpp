@@ -42,6 +42,10 @@ std::size_t usable_cores() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
+// That this thread last waited for ran on its core: whoever it waits for next cannot even run until
+// it sleeps.
+thread_local bool shares_core = false;
+
 }  // namespace
 
 // True once the value is no longer `old`.
@@ -54,8 +58,7 @@ bool Waiter::spin_while(std::uint32_t old) const {
     return false;
   };
   if (spin()) return true;
-  // Whoever is waited for cannot even run until we sleep.
-  if (same_core_.load(std::memory_order_relaxed)) return false;
+  if (!spins_ || shares_core) return false;
   const auto end = std::chrono::steady_clock::now() + kSpinTime;
   while (std::chrono::steady_clock::now() < end) {
     if (spin()) return true;
@@ -74,11 +77,9 @@ void Waiter::sleep_while(std::uint32_t old) {
 }
 
 void Waiter::wait_while(std::uint32_t old) {
-  const int core = ::sched_getcpu();
+  const int core = ::sched_getcpu();  // -1 where the system does not say
   if (!spin_while(old)) sleep_while(old);
-  const bool same = core == setter_core_.load(std::memory_order_relaxed);
-  if (same != same_core_.load(std::memory_order_relaxed))
-    same_core_.store(same, std::memory_order_relaxed);
+  shares_core = core >= 0 && core == setter_core_.load(std::memory_order_relaxed);
 }
 
 void Waiter::set(std::uint32_t value) {
@@ -96,6 +97,8 @@ Range split_range(std::size_t count, std::size_t parts, std::size_t index, std::
   return {std::min(begin, count), std::min(end, count)};
 }
 
+Team::Team(std::size_t size) : size_(size), phase_(size <= usable_cores()) {}
+
 void Team::barrier() {
   if (size_ == 1) return;
   const std::uint32_t phase = phase_.load();
@@ -108,7 +111,8 @@ void Team::barrier() {
 }
 
 struct ThreadPool::Impl {
-  explicit Impl(std::size_t size) : team(size) {
+  explicit Impl(std::size_t size)
+      : team(size), generation(size <= usable_cores()), done(size <= usable_cores()) {
     try {
       for (std::size_t i = 1; i < size; ++i) threads.emplace_back([this, i] { serve(i); });
     } catch (const std::exception& refusal) {

@@ -22,9 +22,11 @@ Range split_range(std::size_t count, std::size_t parts, std::size_t index, std::
 // A word that threads wait on.
 class Waiter {
  public:
+  // With `spins`, each thread has a core of its own.
+  explicit Waiter(bool spins) : spins_(spins) {}
   std::uint32_t load() const { return value_.load(std::memory_order_acquire); }
   // Returns when the value is no longer `old`: spins for a while, then sleeps; sleeps soon where
-  // the last wait was for a thread on the same core.
+  // threads are more than cores, and where this thread last waited for one on its own core.
   void wait_while(std::uint32_t old);
   // Sets the value and wakes who sleeps on it (no system call where nobody does).
   void set(std::uint32_t value);
@@ -36,13 +38,13 @@ class Waiter {
   alignas(64) std::atomic<std::uint32_t> value_{0};
   std::atomic<std::uint32_t> sleepers_{0};
   std::atomic<int> setter_core_{-1};
-  std::atomic<bool> same_core_{false};  // as the waiter's, the last time
+  const bool spins_;
 };
 
 // A reusable barrier and work counters for the threads of one region.
 class Team {
  public:
-  explicit Team(std::size_t size) : size_(size) {}
+  explicit Team(std::size_t size);
   std::size_t size() const { return size_; }
   // All threads of the region meet here. Writes before it are seen by all after it.
   void barrier();

@@ -77,7 +77,7 @@ struct PeakKernel {
 // namespace halfbyte.
 struct IsaRows {
   std::string_view name;
-  int rank;  // of two rows that could run, the higher rank runs
+  int rank;  // of two rows that could run, the higher rank runs, of one folder the later one
   std::span<const LinearKernel> linear;
   std::span<const RowKernel> rows;
   std::span<const AttentionKernel> attention;
@@ -110,7 +110,7 @@ const RowKernel& select_rows(CpuFeatures features);
 const DenseKernel& select_dense(CpuFeatures features, Compute compute = Compute::f32);
 
 // The attention of a cache of rounded keys and values, or of one in f32, which keeps f32 products;
-// so does Compute::f32.
+// so do Compute::f32 and, unless bf16 is asked for, CPUs that are slow with it.
 struct AttentionChoice {
   const AttentionKernel* decode = nullptr;
   const AttentionKernel* prefill = nullptr;

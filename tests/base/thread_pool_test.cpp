@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -91,6 +92,29 @@ TEST(ThreadPool, WaitsForASlowThread) {
     });
     EXPECT_EQ(after, 3);
   }
+}
+
+// Threads that share a core, or outnumber the cores, let each other run.
+TEST(ThreadPool, BarriersWhereThreadsShareCores) {
+  cpu_set_t all;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof(all), &all), 0);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  for (int core = 0; core < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++core)
+    if (CPU_ISSET(core, &all)) CPU_SET(core, &one);
+  const auto rounds_take = [](ThreadPool& pool) {
+    const auto start = std::chrono::steady_clock::now();
+    pool.run([](std::size_t, Team& team) {
+      for (int round = 0; round < 1000; ++round) team.barrier();
+    });
+    return std::chrono::steady_clock::now() - start;
+  };
+  ThreadPool outnumbering(static_cast<std::size_t>(CPU_COUNT(&all)) + 6);
+  EXPECT_LT(rounds_take(outnumbering), std::chrono::seconds(20));
+  ThreadPool pair(2);
+  pair.run([&](std::size_t, Team&) { ::sched_setaffinity(0, sizeof(one), &one); });
+  EXPECT_LT(rounds_take(pair), std::chrono::seconds(10));
+  ASSERT_EQ(::sched_setaffinity(0, sizeof(all), &all), 0);
 }
 
 TEST(ThreadPool, SharedCounterGivesEachItemOnce) {

@@ -25,6 +25,18 @@ TEST(CpuFeaturesTest, MaskingToALevelNeverExceedsIt) {
   EXPECT_EQ(mask_to_isa({}, isa_levels().back()).bits, 0u);
 }
 
+#if defined(__x86_64__)
+TEST(CpuFeaturesTest, WhatTheMakerIsFastWith) {
+  using enum CpuFeature;
+  const CpuFeatures here = detect_cpu_features();
+  EXPECT_TRUE(!here.has(fast_bf16) || here.has(avx512bf16));
+  EXPECT_FALSE(here.has(fast_bf16) && here.has(read_streams));  // one maker each
+  EXPECT_TRUE(mask_to_isa({~0u}, "avx2").has(read_streams));
+  EXPECT_FALSE(mask_to_isa({~0u}, "avxvnni").has(fast_bf16));
+  EXPECT_TRUE(mask_to_isa({~0u}, "avx512vnni").has(fast_bf16));
+}
+#endif
+
 TEST(CpuFeaturesTest, UnknownLevelsAreListed) {
   try {
     mask_to_isa({}, "sse9");

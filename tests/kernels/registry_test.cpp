@@ -99,10 +99,13 @@ TEST(Registry, Bf16IsTheDefaultOnlyWhereItIsFast) {
   EXPECT_EQ(choose_attention(DType::f16, std::nullopt, slow).prefill->isa, "avx512vnni");
   EXPECT_EQ(choose_attention(DType::f16, Compute::int8, slow).prefill->isa, "avx512vnni");
   EXPECT_EQ(choose_attention(DType::f16, Compute::bf16, slow).prefill->isa, "avx512bf16");
+  EXPECT_EQ(rounded_compute(slow), Compute::f32);
+  EXPECT_EQ(rounded_compute(fast), Compute::bf16);
+  EXPECT_EQ(rounded_compute(cpu_features({avx2, avx512, amx_bf16})), Compute::bf16);
 }
 
 // Decoding and whatever must be exact multiply in f32.
-TEST(Registry, AttentionOfPrefillIsBf16WhereTheCpuHasIt) {
+TEST(Registry, AttentionOfPrefillIsBf16WhereItIsFast) {
   using enum CpuFeature;
   const CpuFeatures all = {~0u};
   CpuFeatures no_tiles = all;

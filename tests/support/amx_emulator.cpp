@@ -25,6 +25,9 @@ bool amx_needs_emulation() {
 
 CpuFeatures features_to_test() {
   CpuFeatures features = detect_cpu_features();
+  // Only a hint: what it selects runs everywhere.
+  if (features.has(CpuFeature::avx2))
+    features.bits |= static_cast<std::uint32_t>(CpuFeature::read_streams);
   if (!features.has(CpuFeature::avx512bf16) || !install_amx_emulator()) return features;
   features.bits |= static_cast<std::uint32_t>(CpuFeature::amx_int8);
   features.bits |= static_cast<std::uint32_t>(CpuFeature::amx_bf16);

@@ -8,9 +8,10 @@
 // with fused multiply-adds, groups ascending; and after each run of groups its outliers,
 //   y += (float(code) * scale_w - min_w) * value
 //
-// Defined before: add_products, of the vector type.
+// Defined before: add_products (generic/linear_int8_products.inl, isa/avx2/products.inl).
 
-// How decode reads memory: `panels` at once, each its own stream, asking `ahead` bytes ahead.
+// How decode reads memory: `panels` at once (1 or kStreams), each its own stream, asking `ahead`
+// bytes ahead.
 struct Reading {
   int panels;
   std::size_t ahead;
@@ -215,11 +216,11 @@ HALFBYTE_INLINE void add_outliers(const Source& source, std::size_t first, std::
   }
 }
 
-// Where R rows of y and Source::kTogether parts, from `part` on, of one panel go.
+// Where R rows of y and Source::kTogether parts, of panels that follow each other, go.
 struct Target {
   float* y;
   std::size_t stride;   // floats from row to row
-  std::size_t outputs;  // of the panel that exist, from `part` on
+  std::size_t outputs;  // of the matrix from there on
 };
 inline Target target_of(const PackedMatrix& w, const LinearOutput& out, std::size_t row,
                         std::uint64_t panel, std::size_t part) {
@@ -380,12 +381,13 @@ void panels_times_block(const PackedMatrix& w, const Slab& slab, std::uint64_t p
 }
 
 // All rows of the inputs: a block of them meets each panel of the slab, tile after tile. Full
-// blocks meet as many panels at once as V has registers for.
+// blocks meet V::kTilePanels at once, so that enough products are under way.
 template <Shape S>
 void slab_times_rows(const PackedMatrix& w, const Slab& slab, const QuantizedRows& x,
                      TileBlock<tile_rows<S>>& block, const LinearOutput& out) {
   constexpr int kTogether = V::kTilePanels;
   static_assert(kTogether == 1 || kParts == 1);
+  static_assert(kQuantizedRows % tile_rows<S> == 0);
   for (std::size_t first = 0; first < x.rows; first += kQuantizedRows) {
     fill_block<S.halves, S.has_min>(x, first, slab.first, slab.groups, slab.offset, block);
     std::uint64_t p = slab.begin;

@@ -6,7 +6,8 @@
 // One loop serves both phases. Integer sums are exact in any order, so y does not depend on how
 // many rows or panels share a loop, nor on the instruction set.
 //
-// Defined before: kStreams and kAhead, as for generic/linear_int8.inl.
+// Defined before: kStreams, the panels that decoding reads at once, each its own stream through
+// memory, and kAhead, the bytes that it asks for ahead.
 
 constexpr std::size_t kLine = 64;
 constexpr int kParts = static_cast<int>(kPanel) / V::kLanes;

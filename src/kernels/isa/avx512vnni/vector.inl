@@ -4,10 +4,12 @@
 struct V {
   static constexpr int kLanes = 16;
   static constexpr bool kSigned8 = false;    // VPDPBUSD takes unsigned codes
-  static constexpr int kTileRows = 8;        // rows whose sums stay in registers
+  static constexpr int kTileRows = 8;        // rows that share each load of a code
   static constexpr int kHalvesTileRows = 8;  // the same where a group has two scales
-  static constexpr int kTilePanels = 2;      // that a tile of rows meets at once
-  static constexpr int kDecodeSums = 16;     // in registers next to the codes of a group
+  // Panels that a tile of rows meets at once. With two, 16 sums of products hide their latency;
+  // those of groups are partly in memory.
+  static constexpr int kTilePanels = 2;
+  static constexpr int kDecodeSums = 16;  // in registers next to the codes of a group
   static constexpr int kFloatTileRows = 12;
   using Int = __m512i;
   using Float = __m512;

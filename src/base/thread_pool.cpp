@@ -42,9 +42,12 @@ std::size_t usable_cores() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-// That this thread last waited for ran on its core: whoever it waits for next cannot even run until
-// it sleeps.
-thread_local bool shares_core = false;
+// Of this thread: that whom it last waited for ran on its core. Whoever it waits for next cannot
+// even run until it sleeps.
+bool& shares_core() {
+  thread_local bool shares = false;
+  return shares;
+}
 
 }  // namespace
 
@@ -58,7 +61,7 @@ bool Waiter::spin_while(std::uint32_t old) const {
     return false;
   };
   if (spin()) return true;
-  if (!spins_ || shares_core) return false;
+  if (!spins_ || shares_core()) return false;
   const auto end = std::chrono::steady_clock::now() + kSpinTime;
   while (std::chrono::steady_clock::now() < end) {
     if (spin()) return true;
@@ -79,7 +82,7 @@ void Waiter::sleep_while(std::uint32_t old) {
 void Waiter::wait_while(std::uint32_t old) {
   const int core = ::sched_getcpu();  // -1 where the system does not say
   if (!spin_while(old)) sleep_while(old);
-  shares_core = core >= 0 && core == setter_core_.load(std::memory_order_relaxed);
+  shares_core() = core >= 0 && core == setter_core_.load(std::memory_order_relaxed);
 }
 
 void Waiter::set(std::uint32_t value) {

@@ -19,7 +19,7 @@ namespace halfbyte {
 
 namespace {
 
-// Longer than it takes to wake a thread that sleeps (in virtual machines 100 microseconds): where
+// Longer than it takes to wake a thread that sleeps, which some virtual machines do slowly: where
 // one has slept, the other waits that long for it, and must not fall asleep, too. Shorter than a
 // time slice.
 constexpr auto kSpinTime = std::chrono::microseconds(300);
